@@ -1,0 +1,233 @@
+/* fanfare.h - the public API of libfanfare: a real-time HTTP gateway that a
+ * program can embed. Browsers connect with EventSource or WebSocket, the
+ * program (or any backend, by HTTP) publishes, everyone gets it in one order.
+ *
+ *     struct fanfare_options *o;
+ *     struct fanfare *gw;
+ *     fanfare_options_new(&o);
+ *     fanfare_options_set(o, "listen", "127.0.0.1:0", NULL);
+ *     fanfare_new(o, &gw, NULL);
+ *     fanfare_start(gw, NULL);
+ *     fanfare_broadcast_channel(gw, "orders", "created", "{\"id\":7}", NULL);
+ *     ...
+ *     fanfare_stop(gw);
+ *     fanfare_free(gw);
+ *     fanfare_options_free(o);
+ *
+ * Threads. The library runs its own threads (one a shard). Unless a function
+ * says otherwise it may be called from any thread, also from an event handler.
+ * fanfare_new, _start, _stop, _free and fanfare_on of one gateway must not run
+ * at the same time as each other, and _stop, _free and _drain not from an
+ * event handler. A struct fanfare_options belongs to one thread at a time.
+ * The library installs no signal handler, never exits, never writes to
+ * standard output, and keeps no state outside its objects.
+ *
+ * Errors. Functions that can fail return 0 or a negative enum fanfare_error.
+ * The last parameter `why`, where there is one, may be NULL; otherwise it
+ * receives one sentence with the reason and the fix.
+ *
+ * Strings are UTF-8 and NUL-terminated; the library copies what it keeps. */
+#ifndef FANFARE_FANFARE_H
+#define FANFARE_FANFARE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define FANFARE_API __attribute__((visibility("default")))
+#define FANFARE_CHECK __attribute__((warn_unused_result))
+#else
+#define FANFARE_API
+#define FANFARE_CHECK
+#endif
+
+/* Stable: numbers are never reused. */
+enum fanfare_error {
+    FANFARE_OK = 0,
+    FANFARE_ERR_NOMEM = -1,     /* memory could not be had */
+    FANFARE_ERR_INVALID = -2,   /* a value has the wrong form */
+    FANFARE_ERR_RANGE = -3,     /* a value is outside its limits */
+    FANFARE_ERR_NOT_FOUND = -4, /* no such client or option */
+    FANFARE_ERR_EXISTS = -5,    /* it is there already */
+    FANFARE_ERR_LIMIT = -6,     /* a configured limit is reached */
+    FANFARE_ERR_SYSTEM = -7,    /* a system call failed */
+    FANFARE_ERR_STATE = -8,     /* not possible in this state */
+    FANFARE_ERR_BUSY = -9,      /* overloaded: try again later */
+    FANFARE_ERR_IN_USE = -10,   /* the address is in use */
+    FANFARE_ERR_RESERVED = -11, /* the name is reserved */
+    FANFARE_ERR_CLOSED = -12    /* the gateway is stopping */
+};
+
+/* The code as a short English text; static storage. */
+FANFARE_API const char *fanfare_strerror(int code);
+/* "0.1.0" */
+FANFARE_API const char *fanfare_version(void);
+
+struct fanfare_why {
+    char text[320];
+};
+
+/* ---- options ------------------------------------------------------------ */
+
+struct fanfare_options;
+
+/* What one option is; strings are static. */
+struct fanfare_option_info {
+    const char *name;          /* "max-body" */
+    const char *argument;      /* "SIZE", or the choices "a|b"; "" for a switch */
+    const char *default_value; /* as text */
+    const char *group;         /* heading in --help */
+    const char *help;
+    int is_switch;             /* takes no value on a command line */
+    int is_list;               /* may be given several times */
+    int is_action;             /* --help, --version, ...: not for fanfare_options_set */
+    int live;                  /* fanfare_reload applies it */
+    int cli_only;              /* not in a config file or the environment */
+    int hidden;                /* left out of --help */
+};
+
+FANFARE_API FANFARE_CHECK int fanfare_options_new(struct fanfare_options **out);
+FANFARE_API void fanfare_options_free(struct fanfare_options *o);
+/* The option number `index` from 0, or FANFARE_ERR_NOT_FOUND past the last. */
+FANFARE_API FANFARE_CHECK int fanfare_options_info(size_t index, struct fanfare_option_info *out);
+/* Sets an option by name, from text as in a config file. Values set so win
+ * over the environment, which wins over the file, whatever the order. A list
+ * option gathers values; "" empties it. ERR_NOT_FOUND names the nearest. */
+FANFARE_API FANFARE_CHECK int fanfare_options_set(struct fanfare_options *o, const char *name,
+                                                  const char *value, struct fanfare_why *why);
+FANFARE_API FANFARE_CHECK int fanfare_options_load_file(struct fanfare_options *o,
+                                                        const char *path,
+                                                        struct fanfare_why *why);
+/* FANFARE_MAX_BODY and the like, out of this process's environment. */
+FANFARE_API FANFARE_CHECK int fanfare_options_load_env(struct fanfare_options *o,
+                                                       struct fanfare_why *why);
+/* What no single value shows. fanfare_new checks too. */
+FANFARE_API FANFARE_CHECK int fanfare_options_check(const struct fanfare_options *o,
+                                                    struct fanfare_why *why);
+
+/* ---- life --------------------------------------------------------------- */
+
+struct fanfare;
+
+/* Copies the options. Opens nothing yet but the log. */
+FANFARE_API FANFARE_CHECK int fanfare_new(const struct fanfare_options *o, struct fanfare **out,
+                                          struct fanfare_why *why);
+/* Binds, starts the threads and serves. FANFARE_ERR_IN_USE if another process
+ * has the address, also with SO_REUSEPORT. After a failure the gateway can
+ * only be freed. */
+FANFARE_API FANFARE_CHECK int fanfare_start(struct fanfare *gw, struct fanfare_why *why);
+/* The URL of listener `index` ("http://127.0.0.1:41233", "unix:/run/x.sock"),
+ * valid until fanfare_free; NULL past the last or before the start. */
+FANFARE_API const char *fanfare_url(const struct fanfare *gw, size_t index);
+/* Applies the options that are `live`, reopens the log file. Others that
+ * differ are named in the log and stay as they are. */
+FANFARE_API FANFARE_CHECK int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o,
+                                             struct fanfare_why *why);
+/* Asks every client to leave, spread over the `drain` time: /ready says 503,
+ * streams are told fanfare.draining and a retry of their own, then closed.
+ * Returns at once; fanfare_drained() says when all are gone or the time is up. */
+FANFARE_API void fanfare_drain(struct fanfare *gw);
+FANFARE_API int fanfare_drained(const struct fanfare *gw);
+/* Closes everything and ends the threads. Idempotent. */
+FANFARE_API void fanfare_stop(struct fanfare *gw);
+FANFARE_API void fanfare_free(struct fanfare *gw); /* stops first; NULL is fine */
+
+/* ---- publishing ---------------------------------------------------------- */
+
+/* What became of a publication. */
+struct fanfare_receipt {
+    char id[201];    /* the message's id */
+    char cursor[36]; /* its place in the log */
+    uint64_t matched; /* clients it was for at that moment */
+};
+
+/* `type` NULL is "message"; `json` is any JSON text, NULL is null; `receipt`
+ * may be NULL. FANFARE_ERR_INVALID (bad JSON, bad name), _RESERVED, _RANGE
+ * (too large), _BUSY (a shard's backlog is full), _STATE (not started). */
+FANFARE_API FANFARE_CHECK int fanfare_broadcast_channel(struct fanfare *gw, const char *channel,
+                                                        const char *type, const char *json,
+                                                        struct fanfare_receipt *receipt);
+FANFARE_API FANFARE_CHECK int fanfare_broadcast_user(struct fanfare *gw, const char *user,
+                                                     const char *type, const char *json,
+                                                     struct fanfare_receipt *receipt);
+FANFARE_API FANFARE_CHECK int fanfare_broadcast_everyone(struct fanfare *gw, const char *type,
+                                                         const char *json,
+                                                         struct fanfare_receipt *receipt);
+/* To one connection. It takes no place in the log. Delivered asynchronously:
+ * success means the id has the right form and the message was handed on; a
+ * client that is gone meanwhile is FANFARE_OK too. */
+FANFARE_API FANFARE_CHECK int fanfare_send_client(struct fanfare *gw, const char *client_id,
+                                                  const char *type, const char *json);
+/* Closes one connection; asynchronous in the same way. `reason` may be NULL. */
+FANFARE_API FANFARE_CHECK int fanfare_disconnect(struct fanfare *gw, const char *client_id,
+                                                 const char *reason);
+
+/* ---- statistics ---------------------------------------------------------- */
+
+struct fanfare_stats {
+    size_t size; /* set to sizeof(struct fanfare_stats) by the caller */
+    uint64_t uptime_ms;
+    uint64_t clients_sse;
+    uint64_t clients_websocket;
+    uint64_t http_connections;
+    uint64_t published;
+    uint64_t delivered;
+    uint64_t dropped;
+    uint64_t bytes_sent;
+    uint64_t channels; /* with at least one subscriber */
+    uint64_t users;    /* with at least one connection */
+    uint32_t shards;
+};
+
+/* Figures gathered without stopping anything. FANFARE_ERR_INVALID: no size. */
+FANFARE_API FANFARE_CHECK int fanfare_get_stats(const struct fanfare *gw,
+                                                struct fanfare_stats *out);
+
+/* ---- events -------------------------------------------------------------- */
+
+enum fanfare_event_kind {
+    FANFARE_EVENT_CLIENT_CONNECTED = 0,
+    FANFARE_EVENT_CLIENT_DISCONNECTED = 1,
+    FANFARE_EVENT_MESSAGE_RECEIVED = 2, /* a client's `message` op; data is its JSON */
+    FANFARE_EVENT_PUBLISHED = 3,
+    FANFARE_EVENT_ALL = 1000 /* for fanfare_on only */
+};
+
+/* Everything is borrowed for the length of the call; fields that do not apply
+ * are NULL or 0. */
+struct fanfare_event {
+    size_t size; /* of the struct the library fills */
+    enum fanfare_event_kind kind;
+    const char *client_id;
+    const char *user;      /* NULL: anonymous */
+    const char *transport; /* "sse", "websocket" */
+    const char *peer;      /* address and port */
+    const char *reason;    /* disconnected: why */
+    const char *channel;   /* published: to which channel, or NULL */
+    const char *target_user; /* published: to which user, or NULL */
+    const char *type;      /* published */
+    const char *id;        /* published */
+    const char *cursor;    /* published */
+    const char *data;      /* published, received: JSON text, NUL-terminated */
+    size_t data_len;
+    uint64_t matched;      /* published */
+};
+
+/* Called on the thread where it happens (a shard's, or the publisher's), with
+ * no lock held; it must return soon, and may publish, send and disconnect. */
+typedef void fanfare_handler(struct fanfare *gw, const struct fanfare_event *event, void *user);
+
+/* Adds a handler, before fanfare_start. Several for one kind run in the order
+ * added; those for FANFARE_EVENT_ALL in the same list. */
+FANFARE_API FANFARE_CHECK int fanfare_on(struct fanfare *gw, enum fanfare_event_kind kind,
+                                         fanfare_handler *handler, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

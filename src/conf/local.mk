@@ -1,0 +1,12 @@
+noinst_LTLIBRARIES += src/conf/libff-conf.la
+src_conf_libff_conf_la_SOURCES = \
+	src/conf/options.c \
+	src/conf/options.def \
+	src/conf/options.h \
+	src/conf/options_check.c \
+	src/conf/options_file.c \
+	src/conf/options_form.c \
+	src/conf/options_form.h \
+	src/conf/options_table.c \
+	src/conf/options_value.c \
+	src/conf/options_value.h

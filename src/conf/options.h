@@ -1,0 +1,101 @@
+/* options.h - typed options out of options.def. */
+#ifndef FF_CONF_OPTIONS_H
+#define FF_CONF_OPTIONS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum opt_type { OPT_BOOL, OPT_UINT, OPT_SIZE, OPT_TIME, OPT_STRING, OPT_LIST, OPT_ENUM, OPT_ACTION };
+
+#define OPT_LIVE 1u
+#define OPT_CLI 2u
+#define OPT_HIDDEN 4u
+
+struct opt_list {
+    char **items;
+    unsigned n;
+};
+
+enum slow_client { SLOW_DISCONNECT, SLOW_DROP_OLDEST }; /* order of the choices */
+
+/* A later source wins over an earlier one. */
+enum opt_source { OPT_FROM_DEFAULT, OPT_FROM_FILE, OPT_FROM_ENV, OPT_FROM_SET };
+
+/* Types of the members, by TYPE in options.def. */
+#define OPT_C_BOOL bool
+#define OPT_C_UINT uint32_t
+#define OPT_C_SIZE uint64_t
+#define OPT_C_TIME uint64_t
+#define OPT_C_STRING char *
+#define OPT_C_LIST struct opt_list
+#define OPT_C_ENUM unsigned
+#define OPT_C_ACTION bool
+
+struct options {
+#define OPTION(field, type, name, arg, def, min, max, flags, group, help) OPT_C_##type field;
+#include "conf/options.def"
+#undef OPTION
+    uint8_t *source; /* enum opt_source, one an option */
+};
+
+enum opt_id {
+#define OPTION(field, type, name, arg, def, min, max, flags, group, help) OPT_ID_##field,
+#include "conf/options.def"
+#undef OPTION
+    OPT_ID_COUNT
+};
+
+struct opt_info {
+    const char *name;
+    const char *arg; /* "" for BOOL and ACTION */
+    const char *def;
+    const char *group;
+    const char *help;
+    enum opt_type type;
+    unsigned flags;
+    uint64_t min, max;
+};
+
+const struct opt_info *options_info(enum opt_id id);
+/* By name ("max-body"); OPT_ID_COUNT if there is none. */
+enum opt_id options_find(const char *name);
+
+/* All defaults. Freed with options_fini, also after an error. */
+int options_init(struct options *o) FF_USE_RESULT;
+void options_fini(struct options *o);
+int options_copy(struct options *dst, const struct options *src) FF_USE_RESULT;
+/* Sets one option from text. ERR_NOT_FOUND (the sentence has the nearest
+ * name), ERR_INVALID, ERR_RANGE (the sentence has the limits). The first value
+ * of a LIST from a later source replaces those of an earlier one; a value from
+ * an earlier source than the present one is ignored. BOOL takes yes/no,
+ * true/false, on/off, 1/0. An empty value empties a LIST. */
+int options_set(struct options *o, const char *name, const char *value, enum opt_source from,
+                struct errmsg *why) FF_USE_RESULT;
+/* `key = value` lines, # and ; comments; errors name file and line. OPT_CLI
+ * options are refused. */
+int options_load_file(struct options *o, const char *path, struct errmsg *why) FF_USE_RESULT;
+/* FANFARE_<NAME> variables ('-' is '_'); an unknown FANFARE_... is an error,
+ * but for those that Kubernetes and Docker make up for a service of that name.
+ * The values of a LIST are separated by white space. */
+int options_load_env(struct options *o, char *const *env, struct errmsg *why) FF_USE_RESULT;
+/* What no single value shows: ws-path, unix-mode, origins, listen addresses
+ * well-formed, max-message <= max-body, user-timeout > heartbeat is advised. */
+int options_check(const struct options *o, struct errmsg *why) FF_USE_RESULT;
+/* Takes the OPT_LIVE values of `from`; *ignored counts the others that differ. */
+int options_apply_live(struct options *o, const struct options *from, unsigned *ignored)
+    FF_USE_RESULT;
+/* Whether one option has the same value in both. */
+bool options_same(const struct options *a, const struct options *b, enum opt_id id);
+
+/* One `listen` value, taken apart. */
+struct listen_addr {
+    bool is_unix;
+    char host[256]; /* or the path */
+    uint16_t port;
+};
+int options_parse_listen(const char *text, struct listen_addr *out, struct errmsg *why)
+    FF_USE_RESULT;
+
+#endif

@@ -1,0 +1,78 @@
+/* options_check.c - what no single value shows. */
+#include "conf/options_form.h"
+#include "conf/options_value.h"
+
+#include <string.h>
+
+static int check_strings(const struct options *o, struct errmsg *why)
+{
+    int rc = form_check(OPT_ID_ws_path, o->ws_path, why);
+    if (rc == 0) {
+        rc = form_check(OPT_ID_unix_mode, o->unix_mode, why);
+    }
+    if (rc == 0) {
+        rc = form_check(OPT_ID_log_file, o->log_file, why);
+    }
+    for (unsigned i = 0; rc == 0 && i < o->allow_origin.n; i++) {
+        rc = form_check(OPT_ID_allow_origin, o->allow_origin.items[i], why);
+    }
+    return rc;
+}
+
+/* The same address twice would quietly share it with itself (SO_REUSEPORT). */
+static bool listed_before(const struct options *o, unsigned index, const struct listen_addr *a)
+{
+    struct listen_addr other;
+    bool found = false;
+    for (unsigned i = 0; !found && i < index && (a->is_unix || a->port != 0); i++) {
+        found = options_parse_listen(o->listen.items[i], &other, NULL) == 0 &&
+                other.is_unix == a->is_unix && other.port == a->port &&
+                strcmp(other.host, a->host) == 0;
+    }
+    return found;
+}
+
+static int check_listen(const struct options *o, struct errmsg *why)
+{
+    char shown[VALUE_SHOWN];
+    struct listen_addr a;
+    if (o->listen.n == 0) {
+        return errmsg_set(why, ERR_INVALID, "listen: give at least one address");
+    }
+    for (unsigned i = 0; i < o->listen.n; i++) {
+        const char *text = o->listen.items[i];
+        int rc = form_check(OPT_ID_listen, text, why);
+        if (rc == 0) {
+            rc = options_parse_listen(text, &a, why);
+        }
+        if (rc != 0) {
+            return rc;
+        }
+        if (listed_before(o, i, &a)) {
+            return errmsg_set(why, ERR_EXISTS, "listen: %s is given twice",
+                              value_shown(text, shown));
+        }
+        if (!o->insecure_open && !form_is_local(&a)) {
+            return errmsg_set(why, ERR_STATE,
+                              "listen: other machines can reach %s, and there are no keys: listen "
+                              "on loopback, or allow it with insecure-open",
+                              value_shown(text, shown));
+        }
+    }
+    return 0;
+}
+
+int options_check(const struct options *o, struct errmsg *why)
+{
+    int rc = check_listen(o, why);
+    if (rc == 0) {
+        rc = check_strings(o, why);
+    }
+    if (rc == 0 && o->max_message > o->max_body) {
+        char message[VALUE_NUMBER], body[VALUE_NUMBER];
+        rc = errmsg_set(why, ERR_RANGE, "max-message: %s is more than max-body, %s",
+                        value_number_text(OPT_SIZE, o->max_message, message),
+                        value_number_text(OPT_SIZE, o->max_body, body));
+    }
+    return rc;
+}

@@ -1,0 +1,114 @@
+#include "conn/env.h"
+
+#include "base/clock.h"
+#include "conn/stream.h"
+#include "proto/sse.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+int conn_env_init(struct conn_env *env)
+{
+    int rc;
+
+    env->dirty = NULL;
+    env->dirty_end = &env->dirty;
+    rc = rng_init(&env->rng);
+    if (rc == 0) {
+        rc = intern_new(rng_u64(&env->rng), &env->agents);
+    }
+    return rc;
+}
+
+void conn_env_fini(struct conn_env *env)
+{
+    assert(env->clients.count == 0);
+    clients_fini(&env->clients);
+    if (env->agents) {
+        intern_free(env->agents);
+        env->agents = NULL;
+    }
+}
+
+/* ---- delivery ---- */
+
+static void *sink_begin(void *ctx, struct frame *f, uint64_t seq)
+{
+    struct conn_env *env = ctx;
+    struct outbuf *b = outbuf_of_frame(f, seq);
+
+    if (!b) {
+        /* Losing it silently would be a lie: everyone here starts anew. */
+        log_error(env->log, "out of memory: closing the clients of this shard");
+        conn_env_close_all(env, "out of memory");
+    }
+    return b;
+}
+
+static void sink_deliver(void *ctx, void *token, struct member *m)
+{
+    (void)ctx;
+    stream_put(STREAM_OF(m, member), token);
+}
+
+static void sink_end(void *ctx, void *token)
+{
+    (void)ctx;
+    outbuf_unref(token);
+}
+
+struct core_sink conn_env_sink(struct conn_env *env)
+{
+    return (struct core_sink){env, sink_begin, sink_deliver, sink_end};
+}
+
+/* ---- the end of all ---- */
+
+static void ask_to_leave(struct conn_env *env, struct stream *s, uint64_t over_ms)
+{
+    struct strbuf sb = STRBUF_INIT;
+    uint64_t wait = rng_below(&env->rng, over_ms + 1);
+    uint64_t retry = env->opt->retry + rng_below(&env->rng, env->opt->retry + over_ms + 1);
+    char data[64];
+
+    if (s->ending || s->dead) {
+        return;
+    }
+    if (s->ops->transport == TRANSPORT_SSE) {
+        sse_add_retry(&sb, (uint32_t)retry);
+        stream_put_bytes(s, strbuf_str(&sb));
+        strbuf_fini(&sb);
+    }
+    snprintf(data, sizeof(data), "{\"reconnectAfter\":%llu}", (unsigned long long)retry);
+    stream_put_control(s, STR_LIT("fanfare.draining"), str_of(data));
+    s->timer.kind = STREAM_TIMER_LEAVE;
+    wheel_start(env->wheel, &s->timer, env->now_ms, wait);
+}
+
+void conn_env_drain(struct conn_env *env, uint64_t over_ms)
+{
+    env->draining = true;
+    for (uint32_t i = 0; i < env->clients.nslots; i++) {
+        if (env->clients.slots[i]) {
+            ask_to_leave(env, env->clients.slots[i], over_ms);
+        }
+    }
+}
+
+void conn_env_end_all(struct conn_env *env, uint16_t code, const char *reason)
+{
+    for (uint32_t i = 0; i < env->clients.nslots; i++) {
+        if (env->clients.slots[i]) {
+            stream_end(env->clients.slots[i], code, reason);
+        }
+    }
+}
+
+void conn_env_close_all(struct conn_env *env, const char *reason)
+{
+    for (uint32_t i = 0; i < env->clients.nslots; i++) {
+        if (env->clients.slots[i]) {
+            stream_kill(env->clients.slots[i], reason);
+        }
+    }
+}

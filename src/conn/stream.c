@@ -1,0 +1,461 @@
+#include "conn/stream.h"
+
+#include "base/clock.h"
+#include "conn/gap.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <nettle/base64.h>
+#include <nettle/hmac.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static void on_event(struct rt_source *src, uint32_t events)
+{
+    struct stream *s = STREAM_OF(src, src);
+
+    if (s->dead) {
+        return;
+    }
+    if ((events & EPOLLOUT) && s->blocked) {
+        s->blocked = 0;
+        stream_mark_dirty(s);
+        if (s->ops->writable) {
+            s->ops->writable(s);
+        }
+    }
+    if (!s->dead && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
+        s->ops->readable(s, events);
+    }
+}
+
+/* ---- opening ---- */
+
+static void tune_socket(const struct stream *s)
+{
+    const struct options *opt = s->env->opt;
+    int one = 1;
+    int idle = (int)(opt->heartbeat / 1000);
+    unsigned timeout = (unsigned)opt->user_timeout;
+    int sndbuf = (int)opt->send_buffer / 2; /* the kernel doubles it */
+
+    if (sndbuf > 0) {
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+    }
+    if (s->peer.kind == PEER_UNIX) {
+        return;
+    }
+    /* Best effort: a socket without these still works. */
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void)setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+}
+
+static void count_open(const struct stream *s)
+{
+    struct metrics *m = s->env->metrics;
+    bool ws = s->ops->transport == TRANSPORT_WS;
+
+    metrics_inc(m, ws ? METRIC_CLIENTS_WS : METRIC_CLIENTS_SSE);
+    metrics_inc(m, ws ? METRIC_CONNECTS_WS : METRIC_CONNECTS_SSE);
+}
+
+/* Gives back everything but the memory of the stream itself. */
+static void release(struct stream *s)
+{
+    struct conn_env *env = s->env;
+
+    wheel_stop(&s->timer);
+    router_leave(env->router, &s->member);
+    if (s->member.id) {
+        clients_remove(&env->clients, s->member.id);
+    }
+    gap_forget(s);
+    outq_clear(&s->q, s->ops->transport, false);
+    intern_put(env->agents, s->agent);
+    free(s->meta);
+    close(s->fd);
+}
+
+int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops *ops,
+                const struct stream_intro *intro)
+{
+    struct cursor top;
+    int rc;
+
+    s->src.on_event = on_event;
+    s->ops = ops;
+    s->env = env;
+    s->fd = intro->fd;
+    s->peer = intro->peer;
+    s->owner = intro->owner;
+    s->connected_at = clock_real_ms();
+    s->active_ms = env->now_ms;
+    s->member.shard = (uint16_t)env->shard;
+    rc = clients_add(&env->clients, env->shard, &env->rng, s, &s->member.id);
+    if (rc != 0) {
+        s->member.id = 0;
+        goto fail;
+    }
+    rc = ERR_NOMEM;
+    if (intro->meta.len) {
+        s->meta = strndup(intro->meta.p, intro->meta.len);
+        if (!s->meta) {
+            goto fail;
+        }
+    }
+    s->agent = intern_get(env->agents, intro->user_agent); /* NULL: not shown */
+    tune_socket(s);
+    rc = reactor_add(env->reactor, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &s->src);
+    if (rc != 0) {
+        goto fail;
+    }
+    rc = router_join(env->router, &s->member, intro->user, intro->names, intro->nnames, &top);
+    if (rc != 0) {
+        reactor_del(env->reactor, s->fd);
+        goto fail;
+    }
+    s->open = 1;
+    count_open(s);
+    stream_greet(s, intro, top);
+    stream_start_beat(s, true);
+    stream_log(s, LOG_DEBUG_LVL, "client connected", NULL, NULL);
+    env->hooks.connected(env->hooks.ctx, s);
+    return 0;
+fail:
+    release(s);
+    return rc;
+}
+
+/* ---- queueing ---- */
+
+void stream_mark_dirty(struct stream *s)
+{
+    struct conn_env *env = s->env;
+
+    if (!s->is_dirty) {
+        s->is_dirty = 1;
+        s->next_dirty = NULL;
+        *env->dirty_end = s;
+        env->dirty_end = &s->next_dirty;
+    }
+}
+
+static void slow_disconnect(struct stream *s)
+{
+    char lag[NUM_LEN];
+
+    metrics_inc(s->env->metrics, METRIC_SLOW_CLOSED);
+    stream_log(s, LOG_WARN_LVL, "slow client closed", "lag", num_text(lag, s->q.bytes));
+    outq_clear(&s->q, s->ops->transport, true);
+    stream_end(s, 4008, "slow client");
+}
+
+/* Over the bound: makes room, or ends the client. True if there is room now. */
+static bool apply_slow_policy(struct stream *s, uint64_t len)
+{
+    if (s->env->opt->slow_client == SLOW_DROP_OLDEST && gap_make_room(s, len)) {
+        return true;
+    }
+    slow_disconnect(s);
+    return false;
+}
+
+void stream_put(struct stream *s, struct outbuf *b)
+{
+    const struct options *opt = s->env->opt;
+    enum transport t = s->ops->transport;
+
+    if (s->ending | s->dead) {
+        return;
+    }
+    if ((s->q.bytes + b->len[t] > opt->queue_bytes || s->q.n >= opt->queue_messages) &&
+        s->q.n > 0 && !apply_slow_policy(s, b->len[t])) {
+        return;
+    }
+    if (outq_put(&s->q, b, t) != 0) {
+        stream_kill(s, "out of memory");
+        return;
+    }
+    if (b->frame) {
+        s->position = b->seq;
+    }
+    stream_mark_dirty(s);
+}
+
+void stream_put_bytes(struct stream *s, struct str bytes)
+{
+    struct outbuf *b;
+
+    if (s->dead || (s->ending && s->shut)) {
+        return;
+    }
+    b = outbuf_of_bytes(bytes);
+    if (!b || outq_put(&s->q, b, s->ops->transport) != 0) {
+        stream_kill(s, "out of memory");
+    }
+    if (b) {
+        outbuf_unref(b);
+    }
+    stream_mark_dirty(s);
+}
+
+void stream_put_control(struct stream *s, struct str type, struct str data)
+{
+    struct strbuf sb = STRBUF_INIT;
+    char cursor[CURSOR_MAX];
+    size_t n = cursor_format((struct cursor){s->env->epoch, s->position}, cursor);
+
+    control_add(&sb, s->ops->transport, type, (struct str){cursor, n}, data);
+    if (strbuf_failed(&sb)) {
+        stream_kill(s, "out of memory");
+    } else {
+        stream_put_bytes(s, strbuf_str(&sb));
+    }
+    strbuf_fini(&sb);
+}
+
+bool stream_put_direct(struct stream *s, const struct envelope *e)
+{
+    struct envelope mine = *e;
+    struct frame *f;
+    struct outbuf *b;
+
+    mine.epoch = s->env->epoch;
+    if (frame_new(&mine, frame_digits(s->position), &f) != 0) {
+        return false;
+    }
+    frame_seal(f, s->position);
+    b = outbuf_of_frame(f, s->position);
+    frame_unref(f);
+    if (!b) {
+        return false;
+    }
+    stream_put(s, b);
+    outbuf_unref(b);
+    return true;
+}
+
+/* ---- ending ---- */
+
+void stream_kill(struct stream *s, const char *reason)
+{
+    if (!s->dead) {
+        s->dead = 1;
+        if (!s->end_reason) {
+            s->end_reason = reason;
+        }
+        stream_mark_dirty(s);
+    }
+}
+
+void stream_finish(struct stream *s, const char *reason)
+{
+    struct conn_env *env = s->env;
+
+    if (s->ending | s->dead) {
+        return;
+    }
+    s->ending = 1;
+    if (!s->end_reason) {
+        s->end_reason = reason;
+    }
+    s->timer.kind = STREAM_TIMER_LINGER;
+    wheel_start(env->wheel, &s->timer, env->now_ms, env->opt->close_timeout);
+    stream_mark_dirty(s);
+}
+
+void stream_end(struct stream *s, uint16_t code, const char *reason)
+{
+    if (s->ending | s->dead) {
+        return;
+    }
+    s->ops->farewell(s, code, reason);
+    stream_finish(s, reason);
+}
+
+/* ---- timers ---- */
+
+void stream_start_beat(struct stream *s, bool spread)
+{
+    struct conn_env *env = s->env;
+    uint64_t period = env->opt->heartbeat;
+    uint64_t delay = spread ? period / 2 + rng_below(&env->rng, period / 2 + 1) : period;
+
+    if (s->ending | s->dead) {
+        return;
+    }
+    s->timer.kind = STREAM_TIMER_BEAT;
+    wheel_start(env->wheel, &s->timer, env->now_ms, delay);
+}
+
+static void beat_due(struct stream *s)
+{
+    struct conn_env *env = s->env;
+    uint64_t idle = env->now_ms - s->active_ms;
+
+    if (idle + WHEEL_TICK_MS < env->opt->heartbeat) {
+        s->timer.kind = STREAM_TIMER_BEAT;
+        wheel_start(env->wheel, &s->timer, env->now_ms, env->opt->heartbeat - idle);
+        return;
+    }
+    metrics_inc(env->metrics, METRIC_HEARTBEATS);
+    stream_start_beat(s, false);
+    s->ops->beat(s); /* may set another timer */
+}
+
+void stream_timer_fired(struct wheel_timer *t)
+{
+    struct stream *s = STREAM_OF(t, timer);
+
+    if (s->dead) {
+        return;
+    }
+    switch ((enum stream_timer)t->kind) {
+    case STREAM_TIMER_BEAT:
+        beat_due(s);
+        break;
+    case STREAM_TIMER_PONG:
+        metrics_inc(s->env->metrics, METRIC_PING_TIMEOUTS);
+        stream_log(s, LOG_INFO_LVL, "no pong in time", NULL, NULL);
+        stream_end(s, 1001, "no pong in time");
+        break;
+    case STREAM_TIMER_LEAVE:
+        stream_end(s, 1012, "draining");
+        break;
+    case STREAM_TIMER_LINGER:
+        stream_kill(s, "close timed out");
+        break;
+    }
+}
+
+/* ---- flushing ---- */
+
+#define IOV_PER_SEND 64
+
+/* Writes as much as the socket takes. False if it is broken. */
+static bool write_queue(struct stream *s)
+{
+    struct conn_env *env = s->env;
+    struct iovec iov[IOV_PER_SEND];
+
+    while (s->q.n) {
+        struct msghdr msg = {.msg_iov = iov};
+        ssize_t n;
+        msg.msg_iovlen = (size_t)outq_iov(&s->q, s->ops->transport, iov, IOV_PER_SEND);
+        n = sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno == EAGAIN) {
+                s->blocked = 1;
+                return true;
+            }
+            stream_kill(s, errno == ETIMEDOUT ? "peer does not answer" : "connection lost");
+            return false;
+        }
+        metrics_inc(env->metrics, METRIC_SENDS);
+        metrics_add(env->metrics, METRIC_BYTES_SENT, (uint64_t)n);
+        s->bytes += (uint64_t)n;
+        s->active_ms = env->now_ms;
+        outq_written(&s->q, (size_t)n, s->ops->transport, &s->messages);
+    }
+    return true;
+}
+
+static void flush(struct stream *s)
+{
+    if (!s->blocked && !write_queue(s)) {
+        return;
+    }
+    if (s->ending && s->member.joined) {
+        router_leave(s->env->router, &s->member);
+    }
+    if (s->ending && !s->q.n && !s->shut) {
+        s->shut = 1;
+        if (shutdown(s->fd, SHUT_WR) != 0) {
+            stream_kill(s, "closed");
+        }
+    }
+}
+
+static void bury(struct stream *s)
+{
+    struct conn_env *env = s->env;
+
+    metrics_dec(env->metrics,
+                s->ops->transport == TRANSPORT_WS ? METRIC_CLIENTS_WS : METRIC_CLIENTS_SSE);
+    metrics_inc(env->metrics, METRIC_DISCONNECTS);
+    stream_log(s, LOG_DEBUG_LVL, "client disconnected", "reason", s->end_reason);
+    env->hooks.disconnected(env->hooks.ctx, s, s->end_reason);
+    reactor_del(env->reactor, s->fd);
+    release(s);
+    env->hooks.released(env->hooks.ctx, s);
+    s->ops->free(s);
+}
+
+/* A handler may make more streams dirty (it may publish): go on until none is. */
+void conn_env_flush(struct conn_env *env)
+{
+    while (env->dirty) {
+        struct stream *s = env->dirty;
+        env->dirty = s->next_dirty;
+        if (!env->dirty) {
+            env->dirty_end = &env->dirty;
+        }
+        s->is_dirty = 0;
+        if (!s->dead) {
+            flush(s);
+        }
+        if (s->dead) {
+            if (s->is_dirty) {
+                continue; /* killed by the flush: it is at the end of the list */
+            }
+            bury(s);
+        }
+    }
+}
+
+/* ---- the rest ---- */
+
+void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1])
+{
+    struct hmac_sha256_ctx ctx;
+    uint8_t digest[16];
+    char text[BASE64_ENCODE_RAW_LENGTH(16)];
+
+    hmac_sha256_set_key(&ctx, sizeof(s->env->key_secret), s->env->key_secret);
+    hmac_sha256_update(&ctx, sizeof(s->member.id), (const uint8_t *)&s->member.id);
+    hmac_sha256_digest(&ctx, sizeof(digest), digest);
+    base64_encode_raw(text, sizeof(digest), digest);
+    for (size_t i = 0; i < CLIENT_KEY_LEN; i++) { /* the URL-safe alphabet */
+        out[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
+    }
+    out[CLIENT_KEY_LEN] = '\0';
+}
+
+void stream_log(const struct stream *s, enum log_level level, const char *msg, const char *key,
+                const char *value)
+{
+    char id[CLIENT_ID_LEN + 1];
+    char peer[PEER_TEXT_MAX];
+    struct str user;
+    char name[NAME_MAX_LEN + 1] = "";
+
+    if (!log_enabled(s->env->log, level)) {
+        return;
+    }
+    client_id_text(s->member.id, id);
+    user = member_user(&s->member);
+    if (user.len) {
+        memcpy(name, user.p, user.len);
+        name[user.len] = '\0';
+    }
+    log_write(s->env->log, level, msg, "client", id, "user", user.len ? name : NULL, "transport",
+              transport_name(s->ops->transport), "peer", peer_text(&s->peer, peer),
+              key ? key : "", value, (char *)NULL);
+}

@@ -1,0 +1,46 @@
+/* ports.h - what the core needs from the floors above, as vtables.
+ *
+ * The core knows no thread, socket or clock: whoever builds a router hands
+ * these in, and they outlive it. */
+#ifndef FF_CORE_PORTS_H
+#define FF_CORE_PORTS_H
+
+#include "proto/frame.h"
+
+#include <stdbool.h>
+
+struct message;
+struct member;
+
+/* Room, inside every message, for one intrusive mailbox node a shard. */
+#define PORT_LINK_SIZE 24
+
+struct core_ports {
+    void *ctx;
+    /* The one lock of the log; not recursive. */
+    void (*lock)(void *ctx);
+    void (*unlock)(void *ctx);
+    /* Hands `m` to the shard, which will call router_deliver() on its thread.
+     * Called with the lock held: the order of calls is the order of the log.
+     * `link` is PORT_LINK_SIZE bytes of the message for the mailbox's node. */
+    void (*post)(void *ctx, unsigned shard, struct message *m, void *link);
+    /* Too much is waiting for the shard: refuse publications. Lock held. */
+    bool (*full)(void *ctx, unsigned shard);
+    /* On the shard's own thread: delivers everything posted to it so far.
+     * Never takes the lock and changes no subscription; called with and
+     * without it. */
+    void (*settle)(void *ctx, unsigned shard);
+    /* Is anything posted to the shard and not delivered? */
+    bool (*pending)(void *ctx, unsigned shard);
+};
+
+/* Where a shard's deliveries go. Calls must not change subscriptions. */
+struct core_sink {
+    void *ctx;
+    /* A frame is about to be delivered; the token stands for it until end. */
+    void *(*begin)(void *ctx, struct frame *f, uint64_t seq);
+    void (*deliver)(void *ctx, void *token, struct member *m);
+    void (*end)(void *ctx, void *token);
+};
+
+#endif

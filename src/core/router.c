@@ -1,0 +1,518 @@
+/* Members and their subscriptions. */
+#include "core/router_private.h"
+
+#include "proto/name.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+int router_new(unsigned shards, uint64_t epoch, uint64_t seed, const struct core_ports *ports,
+               struct router **out)
+{
+    struct router *r = calloc(1, sizeof(*r) + shards * sizeof(struct member_list));
+
+    if (!r) {
+        return ERR_NOMEM;
+    }
+    r->ports = *ports;
+    r->shards = shards;
+    r->epoch = epoch;
+    r->channels = (struct topic_table){NULL, seed, TOPIC_CHANNEL, shards};
+    r->users = (struct topic_table){NULL, seed, TOPIC_USER, shards};
+    r->groups = (struct topic_table){NULL, seed, TOPIC_GROUP, shards};
+    if (patterns_init(&r->patterns, seed) != 0) {
+        free(r);
+        return ERR_NOMEM;
+    }
+    *out = r;
+    return 0;
+}
+
+void router_free(struct router *r)
+{
+    if (!r) {
+        return;
+    }
+    assert(r->members == 0 && !r->channels.head && !r->users.head && !r->groups.head);
+    patterns_fini(&r->patterns);
+    for (unsigned i = 0; i < r->shards; i++) {
+        free(r->all[i].v);
+    }
+    free(r);
+}
+
+struct cursor router_top(struct router *r)
+{
+    struct cursor c;
+
+    router_lock(r);
+    c = router_top_locked(r);
+    router_unlock(r);
+    return c;
+}
+
+/* Takes the lock at a moment when the shard has delivered everything that was
+ * published: whoever is subscribed now gets exactly what comes after the top,
+ * and whoever moves between lists misses nothing that is on its way. */
+static void lock_settled(struct router *r, unsigned shard)
+{
+    for (int tries = 0; tries < 3; tries++) {
+        r->ports.settle(r->ports.ctx, shard);
+        router_lock(r);
+        if (!r->ports.pending(r->ports.ctx, shard)) {
+            return;
+        }
+        router_unlock(r);
+    }
+    /* Publishers are faster than we are: finish while they wait. */
+    router_lock(r);
+    r->ports.settle(r->ports.ctx, shard);
+}
+
+/* ---- a member's own records ---- */
+
+static struct subscription *sub_new(struct member *m)
+{
+    struct subscription *s;
+
+    if (!m->first_used) {
+        m->first_used = 1;
+        s = &m->first;
+        *s = (struct subscription){0};
+    } else {
+        s = calloc(1, sizeof(*s));
+    }
+    if (s) {
+        s->member = m;
+    }
+    return s;
+}
+
+static void sub_free(struct member *m, struct subscription *s)
+{
+    if (s == &m->first) {
+        m->first_used = 0;
+    } else {
+        free(s);
+    }
+}
+
+static void sub_link(struct member *m, struct subscription *s, struct topic *t)
+{
+    s->topic = t;
+    s->next = m->subs;
+    m->subs = s;
+    t->listed++;
+}
+
+static void sub_unlink(struct member *m, struct subscription *s)
+{
+    struct subscription **p = &m->subs;
+
+    while (*p != s) {
+        p = &(*p)->next;
+    }
+    *p = s->next;
+    s->topic->listed--;
+}
+
+static struct subscription *sub_of_kind(const struct member *m, enum topic_kind kind)
+{
+    for (struct subscription *s = m->subs; s; s = s->next) {
+        if (s->topic->kind == kind) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static struct subscription *sub_of_channel(const struct member *m, struct str name)
+{
+    for (struct subscription *s = m->subs; s; s = s->next) {
+        if (s->topic->kind == TOPIC_CHANNEL && str_eq(topic_name(s->topic), name)) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static bool group_has(struct str group, struct str pattern)
+{
+    struct str p;
+
+    while (patterns_next(&group, &p)) {
+        if (str_eq(p, pattern)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool group_matches(struct str group, struct str channel)
+{
+    struct str p;
+
+    while (patterns_next(&group, &p)) {
+        if (name_match(p, channel)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool member_has_name(const struct member *m, struct str name)
+{
+    if (name_is_pattern(name)) {
+        const struct subscription *g = sub_of_kind(m, TOPIC_GROUP);
+        return g && group_has(topic_name(g->topic), name);
+    }
+    return sub_of_channel(m, name) != NULL;
+}
+
+void member_names(const struct member *m, void (*visit)(void *ctx, struct str name), void *ctx)
+{
+    for (const struct subscription *s = m->subs; s; s = s->next) {
+        if (s->topic->kind == TOPIC_CHANNEL) {
+            visit(ctx, topic_name(s->topic));
+        } else if (s->topic->kind == TOPIC_GROUP) {
+            struct str rest = topic_name(s->topic);
+            struct str p;
+            while (patterns_next(&rest, &p)) {
+                visit(ctx, p);
+            }
+        }
+    }
+}
+
+struct str member_user(const struct member *m)
+{
+    const struct subscription *s = sub_of_kind(m, TOPIC_USER);
+
+    return s ? topic_name(s->topic) : STR_NONE;
+}
+
+/* ---- topics ---- */
+
+static int reserve_everyone(struct member_list *l)
+{
+    struct member **v;
+    uint32_t cap;
+
+    if (l->n < l->cap) {
+        return 0;
+    }
+    cap = l->cap ? l->cap * 2 : 64;
+    v = realloc(l->v, cap * sizeof(struct member *));
+    if (!v) {
+        return ERR_NOMEM;
+    }
+    l->v = v;
+    l->cap = cap;
+    return 0;
+}
+
+/* Lock held. Subscribes to the topic of that name, delivering through it. */
+static int enter_topic(struct topic_table *tab, struct member *m, struct str name)
+{
+    struct topic *t = topic_obtain(tab, name);
+    struct subscription *s;
+
+    if (!t) {
+        return ERR_NOMEM;
+    }
+    s = sub_new(m);
+    if (!s || topic_reserve(t, m->shard) != 0) {
+        if (s) {
+            sub_free(m, s);
+        }
+        topic_release(tab, t);
+        return ERR_NOMEM;
+    }
+    sub_link(m, s, t);
+    topic_add(t, s);
+    return 0;
+}
+
+/* Lock held. */
+static void leave_topic(struct topic_table *tab, struct member *m, struct subscription *s)
+{
+    struct topic *t = s->topic;
+
+    if (s->at != SUB_SHADOWED) {
+        topic_remove(t, s);
+    }
+    sub_unlink(m, s);
+    sub_free(m, s);
+    topic_release(tab, t);
+}
+
+/* Lock held. A group is entered in the pattern tree while anyone is in it. */
+static void leave_group(struct router *r, struct member *m, struct subscription *s)
+{
+    if (s->topic->listed == 1) {
+        patterns_remove(&r->patterns, s->topic);
+    }
+    leave_topic(&r->groups, m, s);
+}
+
+/* Lock held. Out of every topic. */
+static void detach(struct router *r, struct member *m)
+{
+    while (m->subs) {
+        struct subscription *s = m->subs;
+        switch (s->topic->kind) {
+        case TOPIC_CHANNEL:
+            leave_topic(&r->channels, m, s);
+            break;
+        case TOPIC_USER:
+            leave_topic(&r->users, m, s);
+            break;
+        case TOPIC_GROUP:
+            leave_group(r, m, s);
+            break;
+        }
+    }
+    m->names = 0;
+}
+
+void router_leave(struct router *r, struct member *m)
+{
+    struct member_list *all = &r->all[m->shard];
+
+    if (!m->joined) {
+        return;
+    }
+    router_lock(r);
+    detach(r, m);
+    all->v[m->everyone_at] = all->v[all->n - 1];
+    all->v[m->everyone_at]->everyone_at = m->everyone_at;
+    all->n--;
+    r->members--;
+    m->joined = 0;
+    router_unlock(r);
+}
+
+/* ---- channels ---- */
+
+static int subscribe_channel(struct router *r, struct member *m, struct str name)
+{
+    const struct subscription *g = sub_of_kind(m, TOPIC_GROUP);
+    struct subscription *s;
+    struct topic *t;
+
+    if (!g || !group_matches(topic_name(g->topic), name)) {
+        return enter_topic(&r->channels, m, name);
+    }
+    t = topic_obtain(&r->channels, name);
+    if (!t) {
+        return ERR_NOMEM;
+    }
+    s = sub_new(m);
+    if (!s) {
+        topic_release(&r->channels, t);
+        return ERR_NOMEM;
+    }
+    s->at = SUB_SHADOWED;
+    sub_link(m, s, t);
+    return 0;
+}
+
+/* ---- patterns ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* The group name for `old` with `add` and without `drop`; *len 0 for none. */
+static char *group_name(struct str old, struct str add, struct str drop, size_t *len)
+{
+    size_t max = old.len / 2 + 2;
+    struct str *v = calloc(max, sizeof(*v));
+    char *name = malloc(old.len + add.len + 2);
+    struct str p;
+    size_t n = 0;
+
+    *len = 0;
+    if (!v || !name) {
+        free(v);
+        free(name);
+        return NULL;
+    }
+    while (patterns_next(&old, &p)) {
+        if (!str_eq(p, drop)) {
+            v[n++] = p;
+        }
+    }
+    if (add.len) {
+        v[n++] = add;
+    }
+    qsort(v, n, sizeof(*v), compare_names);
+    for (size_t i = 0; i < n; i++) {
+        if (i) {
+            name[(*len)++] = ' ';
+        }
+        memcpy(name + *len, v[i].p, v[i].len);
+        *len += v[i].len;
+    }
+    free(v);
+    return name;
+}
+
+/* Makes room in the lists that the member's shadowed channels may go back to. */
+static int reserve_unshadowed(struct member *m)
+{
+    for (struct subscription *s = m->subs; s; s = s->next) {
+        if (s->topic->kind == TOPIC_CHANNEL && s->at == SUB_SHADOWED &&
+            topic_reserve(s->topic, m->shard) != 0) {
+            return ERR_NOMEM;
+        }
+    }
+    return 0;
+}
+
+static void reshadow(struct member *m, struct str group)
+{
+    for (struct subscription *s = m->subs; s; s = s->next) {
+        bool covered;
+        if (s->topic->kind != TOPIC_CHANNEL) {
+            continue;
+        }
+        covered = group_matches(group, topic_name(s->topic));
+        if (covered && s->at != SUB_SHADOWED) {
+            topic_remove(s->topic, s);
+            s->at = SUB_SHADOWED;
+        } else if (!covered && s->at == SUB_SHADOWED) {
+            topic_add(s->topic, s);
+        }
+    }
+}
+
+/* Lock held. Enters the group of that name; `name` not empty. */
+static int enter_group(struct router *r, struct member *m, struct str name)
+{
+    struct topic *t = topic_obtain(&r->groups, name);
+
+    if (!t) {
+        return ERR_NOMEM;
+    }
+    if (t->listed == 0 && patterns_enter(&r->patterns, t) != 0) {
+        topic_release(&r->groups, t);
+        return ERR_NOMEM;
+    }
+    t->listed++; /* holds it across enter_topic's failure */
+    if (enter_topic(&r->groups, m, name) != 0) {
+        t->listed--;
+        if (t->listed == 0) {
+            patterns_remove(&r->patterns, t);
+            topic_release(&r->groups, t);
+        }
+        return ERR_NOMEM;
+    }
+    t->listed--;
+    return 0;
+}
+
+/* Lock held. Moves the member from its group to the one with the pattern
+ * added or dropped. All or nothing. */
+static int change_patterns(struct router *r, struct member *m, struct str add, struct str drop)
+{
+    struct subscription *old = sub_of_kind(m, TOPIC_GROUP);
+    struct str had = old ? topic_name(old->topic) : STR_NONE;
+    size_t len;
+    char *name = group_name(had, add, drop, &len);
+    struct str want = {name, len};
+    int rc;
+
+    if (!name) {
+        return ERR_NOMEM;
+    }
+    rc = reserve_unshadowed(m);
+    if (rc == 0 && len) {
+        rc = enter_group(r, m, want);
+    }
+    if (rc == 0) {
+        if (old) {
+            leave_group(r, m, old);
+        }
+        reshadow(m, want);
+    }
+    free(name);
+    return rc;
+}
+
+int router_unsubscribe(struct router *r, struct member *m, struct str name)
+{
+    int rc = 0;
+
+    lock_settled(r, m->shard);
+    if (!member_has_name(m, name)) {
+        rc = ERR_NOT_FOUND;
+    } else if (name_is_pattern(name)) {
+        rc = change_patterns(r, m, STR_NONE, name);
+    } else {
+        leave_topic(&r->channels, m, sub_of_channel(m, name));
+    }
+    if (rc == 0) {
+        m->names--;
+    }
+    router_unlock(r);
+    return rc;
+}
+
+/* Lock held and settled. */
+static int subscribe(struct router *r, struct member *m, struct str name)
+{
+    int rc;
+
+    if (member_has_name(m, name)) {
+        return ERR_EXISTS;
+    }
+    rc = name_is_pattern(name) ? change_patterns(r, m, name, STR_NONE)
+                               : subscribe_channel(r, m, name);
+    if (rc == 0) {
+        m->names++;
+    }
+    return rc;
+}
+
+int router_subscribe(struct router *r, struct member *m, struct str name, struct cursor *top)
+{
+    int rc;
+
+    lock_settled(r, m->shard);
+    rc = subscribe(r, m, name);
+    *top = router_top_locked(r);
+    router_unlock(r);
+    return rc;
+}
+
+int router_join(struct router *r, struct member *m, struct str user, const struct str *names,
+                unsigned nnames, struct cursor *top)
+{
+    struct member_list *all = &r->all[m->shard];
+    int rc;
+
+    lock_settled(r, m->shard);
+    rc = reserve_everyone(all);
+    if (rc == 0 && user.len) {
+        rc = enter_topic(&r->users, m, user);
+    }
+    for (unsigned i = 0; rc == 0 && i < nnames; i++) {
+        rc = subscribe(r, m, names[i]);
+        if (rc == ERR_EXISTS) {
+            rc = 0;
+        }
+    }
+    if (rc == 0) {
+        m->everyone_at = all->n;
+        all->v[all->n++] = m;
+        m->joined = 1;
+        r->members++;
+        *top = router_top_locked(r);
+    } else {
+        detach(r, m);
+    }
+    router_unlock(r);
+    return rc;
+}

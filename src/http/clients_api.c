@@ -1,0 +1,391 @@
+/* /clients: a client belongs to its shard, so the request is suspended while a
+ * mail (a visit) goes to the shard, or round all of them, and comes back. */
+#include "http/request.h"
+
+#include "base/clock.h"
+#include "proto/json.h"
+#include "proto/publish.h"
+
+#include <stdlib.h>
+
+struct visit {
+    struct mail mail;
+    struct http_server *home;
+    struct request *rq;     /* touched only at home */
+    unsigned shard;         /* where it is, or goes */
+    void (*work)(struct visit *v, struct http_server *there);
+    bool (*next)(struct visit *v); /* go on to shard + 1? NULL: no */
+    struct strbuf out;
+    bool found;
+    uint64_t id;            /* of the client, or where the list goes on */
+    /* lists */
+    struct str user, name;  /* filters, in the request's memory */
+    unsigned limit, listed;
+    uint32_t slot;
+    uint64_t last;
+    bool more;
+    /* messages */
+    struct envelope envelope;
+};
+
+static struct visit *visit_of(struct mail *m)
+{
+    return (struct visit *)(void *)m;
+}
+
+static void visit_home(struct mail *m, void *ctx)
+{
+    struct visit *v = visit_of(m);
+    struct request *rq = v->rq;
+
+    (void)ctx;
+    rq->visit = v;
+    rq->answer_status = 1;
+    MHD_resume_connection(rq->mhd);
+    v->home->again = true;
+    atomic_fetch_sub(&v->home->shared->visits, 1);
+}
+
+static void visit_there(struct mail *m, void *ctx)
+{
+    struct visit *v = visit_of(m);
+    struct http_shared *sh = v->home->shared;
+
+    (void)ctx;
+    v->work(v, sh->servers[v->shard]);
+    if (v->next && v->next(v)) {
+        v->shard++;
+        mailbox_push(sh->tasks[v->shard], &v->mail);
+        return;
+    }
+    v->mail.run = visit_home;
+    mailbox_push(sh->tasks[v->home->env->shard], &v->mail);
+}
+
+void visit_free(struct visit *v)
+{
+    if (v) {
+        strbuf_fini(&v->out);
+        free(v);
+    }
+}
+
+static struct visit *visit_new(struct request *rq, unsigned shard,
+                               void (*work)(struct visit *, struct http_server *))
+{
+    struct visit *v = calloc(1, sizeof(*v));
+
+    if (v) {
+        v->mail.run = visit_there;
+        v->home = rq->srv;
+        v->rq = rq;
+        v->shard = shard;
+        v->work = work;
+    }
+    return v;
+}
+
+static enum MHD_Result visit_go(struct visit *v, struct mailbox *const *boxes,
+                                enum MHD_Result (*finish)(struct request *rq))
+{
+    struct request *rq = v->rq;
+
+    rq->state = REQ_WAITING;
+    rq->finish = finish;
+    MHD_suspend_connection(rq->mhd);
+    atomic_fetch_add(&rq->srv->shared->visits, 1);
+    mailbox_push(boxes[v->shard], &v->mail);
+    return MHD_YES;
+}
+
+/* ---- one client ---- */
+
+static enum MHD_Result no_client(struct request *rq)
+{
+    struct problem p = {.status = 404, .code = "not_found",
+                        .detail = "no client of this id is connected"};
+
+    return respond_problem(rq, &p);
+}
+
+static struct stream *find(struct visit *v, struct http_server *there)
+{
+    struct stream *s = clients_find(&there->env->clients, v->id);
+
+    if (s && (s->dead || s->ending)) {
+        s = NULL;
+    }
+    v->found = s != NULL;
+    return s;
+}
+
+/* The id in the path; false if it can be nobody's. */
+static bool path_client(const struct request *rq, uint64_t *id)
+{
+    return client_id_parse(rq->target.segments[1], id) == 0 &&
+           client_id_shard(*id) < rq->srv->shared->shards;
+}
+
+static void work_describe(struct visit *v, struct http_server *there)
+{
+    const struct stream *s = find(v, there);
+
+    if (s) {
+        stream_describe(s, &v->out);
+    }
+}
+
+/* Moves the visit's text to the answer. */
+static bool take_visit(struct request *rq)
+{
+    struct visit *v = rq->visit;
+    bool found = v->found;
+
+    strbuf_fini(&rq->out);
+    rq->out = v->out;
+    v->out = STRBUF_INIT;
+    return found;
+}
+
+static enum MHD_Result finish_describe(struct request *rq)
+{
+    return take_visit(rq) ? respond_json(rq, 200) : no_client(rq);
+}
+
+enum MHD_Result get_client(struct request *rq)
+{
+    struct visit *v;
+    uint64_t id;
+
+    if (!path_client(rq, &id)) {
+        return no_client(rq);
+    }
+    v = visit_new(rq, client_id_shard(id), work_describe);
+    if (!v) {
+        return respond_nomem(rq);
+    }
+    v->id = id;
+    return visit_go(v, rq->srv->shared->tasks, finish_describe);
+}
+
+static void work_disconnect(struct visit *v, struct http_server *there)
+{
+    struct stream *s = find(v, there);
+
+    if (s) {
+        stream_log(s, LOG_INFO_LVL, "client closed by an administrator", NULL, NULL);
+        stream_end(s, 4001, "disconnected by the administrator");
+    }
+}
+
+static enum MHD_Result finish_disconnect(struct request *rq)
+{
+    return take_visit(rq) ? respond_empty(rq, 204) : no_client(rq);
+}
+
+enum MHD_Result delete_client(struct request *rq)
+{
+    struct visit *v;
+    uint64_t id;
+
+    if (!path_client(rq, &id)) {
+        return no_client(rq);
+    }
+    v = visit_new(rq, client_id_shard(id), work_disconnect);
+    if (!v) {
+        return respond_nomem(rq);
+    }
+    v->id = id;
+    return visit_go(v, rq->srv->shared->tasks, finish_disconnect);
+}
+
+/* ---- a message to one client ---- */
+
+static void work_message(struct visit *v, struct http_server *there)
+{
+    struct stream *s = find(v, there);
+
+    if (s) {
+        v->found = stream_put_direct(s, &v->envelope);
+    }
+}
+
+static enum MHD_Result finish_message(struct request *rq)
+{
+    struct visit *v = rq->visit;
+
+    if (!v->found) {
+        return no_client(rq);
+    }
+    strbuf_reset(&rq->out);
+    strbuf_adds(&rq->out, "{\"id\":");
+    json_add_string(&rq->out, v->envelope.id);
+    strbuf_addc(&rq->out, '}');
+    return respond_json(rq, 202);
+}
+
+/* Only `type` and `data`: the rest of a publication makes no sense for one. */
+static int check_direct(const struct json_node *root, struct problem *problem)
+{
+    for (const struct json_node *n = root->child; n; n = n->next) {
+        if (!str_eqz(n->key, "type") && !str_eqz(n->key, "data")) {
+            *problem = (struct problem){
+                .status = 400, .code = "unknown_field", .has_offset = true, .offset = n->offset,
+                .detail = "a message to one client has only \"type\" and \"data\""};
+            return ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
+static int parse_direct(struct request *rq, struct publish *p, struct problem *problem,
+                        struct publish_error *pe)
+{
+    static const struct json_limits limits = {
+        .max_depth = 64, .tree_depth = 3, .max_nodes = SIZE_MAX, .leave = "data"};
+    const struct json_node *root;
+    struct json_error err;
+
+    if (rq->body.len > rq->srv->env->opt->max_message) {
+        *problem = (struct problem){.status = 413, .code = "message_too_large",
+                                    .detail = "the message is over max-message"};
+        return ERR_INVALID;
+    }
+    if (json_parse(rq->srv->doc, strbuf_str(&rq->body), &limits, &root, &err) != 0) {
+        (void)errmsg_set(&rq->why, 0, "byte %zu: %s", err.offset, err.text);
+        *problem = (struct problem){.status = 400, .code = "bad_json", .detail = rq->why.text,
+                                    .has_offset = true, .offset = err.offset};
+        return ERR_INVALID;
+    }
+    if (publish_parse(root, p, pe) != 0) {
+        *problem = (struct problem){.status = pe->status, .code = pe->code, .field = pe->field,
+                                    .detail = pe->detail, .has_offset = true,
+                                    .offset = pe->offset};
+        return ERR_INVALID;
+    }
+    return check_direct(root, problem);
+}
+
+enum MHD_Result post_client_message(struct request *rq)
+{
+    struct publish p;
+    struct publish_error pe;
+    struct problem problem;
+    struct visit *v;
+    char *memory;
+    uint64_t id, now = clock_real_ms();
+
+    if (!path_client(rq, &id)) {
+        return no_client(rq);
+    }
+    if (parse_direct(rq, &p, &problem, &pe) != 0) {
+        return respond_problem(rq, &problem);
+    }
+    v = visit_new(rq, client_id_shard(id), work_message);
+    memory = v ? malloc(p.type.len + UUID_LEN + 1 + CLOCK_RFC3339_LEN + 1) : NULL;
+    if (!memory) {
+        visit_free(v);
+        return respond_nomem(rq);
+    }
+    rq->owned[rq->nowned++] = memory;
+    rng_uuid7(&rq->srv->env->rng, now, memory);
+    clock_rfc3339(now, memory + UUID_LEN + 1);
+    memcpy(memory + UUID_LEN + CLOCK_RFC3339_LEN + 2, p.type.p, p.type.len);
+    v->id = id;
+    v->envelope = (struct envelope){
+        .kind = TARGET_EVERYONE,
+        .id = {memory, UUID_LEN},
+        .timestamp = {memory + UUID_LEN + 1, CLOCK_RFC3339_LEN},
+        .type = {memory + UUID_LEN + CLOCK_RFC3339_LEN + 2, p.type.len},
+        .data = p.data, /* in the request's body, or a literal */
+    };
+    /* By the deliveries' mailbox: it comes after what was published before. */
+    return visit_go(v, rq->srv->shared->deliveries, finish_message);
+}
+
+/* ---- the list ---- */
+
+static bool wanted(const struct visit *v, const struct stream *s)
+{
+    if (!s || s->dead || s->ending) {
+        return false;
+    }
+    if (v->user.len && !str_eq(member_user(&s->member), v->user)) {
+        return false;
+    }
+    return v->name.len == 0 || member_has_name(&s->member, v->name);
+}
+
+static void work_list(struct visit *v, struct http_server *there)
+{
+    const struct clients *c = &there->env->clients;
+
+    for (; v->slot < c->nslots; v->slot++) {
+        const struct stream *s = c->slots[v->slot];
+        if (!wanted(v, s)) {
+            continue;
+        }
+        if (v->listed == v->limit) {
+            v->more = true;
+            return;
+        }
+        strbuf_adds(&v->out, v->listed++ ? "," : "");
+        stream_describe(s, &v->out);
+        v->last = s->member.id;
+    }
+}
+
+static bool next_list(struct visit *v)
+{
+    v->slot = 0;
+    return !v->more && v->shard + 1 < v->home->shared->shards;
+}
+
+static enum MHD_Result finish_list(struct request *rq)
+{
+    struct visit *v = rq->visit;
+    char id[CLIENT_ID_LEN + 1];
+
+    if (v->more) {
+        client_id_text(v->last, id);
+        strbuf_addf(&v->out, "],\"next\":\"%s\"}", id);
+    } else {
+        strbuf_adds(&v->out, "],\"next\":null}");
+    }
+    (void)take_visit(rq);
+    return respond_json(rq, 200);
+}
+
+enum MHD_Result get_clients(struct request *rq)
+{
+    static const char *const known[] = {"limit", "after", "user", "channel"};
+    const struct param *after = target_param(&rq->target, "after");
+    const struct param *user = target_param(&rq->target, "user");
+    const struct param *channel = target_param(&rq->target, "channel");
+    struct problem p = {.status = 400, .code = "bad_parameter", .field = "after",
+                        .detail = "after must be the \"next\" of an earlier answer"};
+    enum MHD_Result result;
+    struct visit *v;
+    unsigned limit;
+    uint64_t id = 0;
+
+    if (refuse_unknown_params(rq, known, 4, &result) != 0 ||
+        read_limit(rq, &limit, &result) != 0) {
+        return result;
+    }
+    if (after && (client_id_parse(after->value, &id) != 0 ||
+                  client_id_shard(id) >= rq->srv->shared->shards)) {
+        return respond_problem(rq, &p);
+    }
+    v = visit_new(rq, after ? client_id_shard(id) : 0, work_list);
+    if (!v) {
+        return respond_nomem(rq);
+    }
+    v->next = next_list;
+    v->limit = limit;
+    v->slot = after ? client_id_slot(id) + 1 : 0;
+    v->user = user ? user->value : STR_NONE;
+    v->name = channel ? channel->value : STR_NONE;
+    strbuf_adds(&v->out, "{\"clients\":[");
+    return visit_go(v, rq->srv->shared->tasks, finish_list);
+}

@@ -1,0 +1,101 @@
+/* Who may ask at all: the Host and Origin rules of open mode (docs/protocol.md,
+ * "Origin, Host and CORS"). They keep a web page that an administrator happens
+ * to visit from using a gateway on the administrator's machine. */
+#include "http/request.h"
+
+#include "proto/origin.h"
+
+#include <strings.h>
+
+static bool listed_host(const struct opt_list *list, struct str host)
+{
+    for (unsigned i = 0; i < list->n; i++) {
+        struct origin o;
+        if (str_eqz(host, list->items[i])) {
+            return true;
+        }
+        if (origin_parse(str_of(list->items[i]), &o) == 0) {
+            struct origin h;
+            if (origin_parse_host(host, &h) == 0 && o.host.len == h.host.len &&
+                strncasecmp(o.host.p, h.host.p, h.host.len) == 0) {
+                return true; /* a proxy that passes the public Host on */
+            }
+        }
+    }
+    return false;
+}
+
+static bool host_is_ours(const struct request *rq, struct str host)
+{
+    const struct http_shared *shared = rq->srv->shared;
+    struct origin h;
+
+    if (rq->hc->peer.kind == PEER_UNIX) {
+        return true; /* no browser can be made to connect to it */
+    }
+    if (origin_parse_host(host, &h) != 0) {
+        return false;
+    }
+    return shared->open_hosts || origin_is_loopback(h.host) ||
+           listed_host(&shared->hosts, host) ||
+           listed_host(&rq->srv->env->opt->allow_origin, host);
+}
+
+static bool origin_is_allowed(const struct request *rq, struct str text, struct str host)
+{
+    const struct opt_list *list = &rq->srv->env->opt->allow_origin;
+    struct origin o, h;
+
+    if (origin_parse(text, &o) != 0) {
+        return false;
+    }
+    if (origin_is_loopback(o.host)) {
+        return true;
+    }
+    if (origin_parse_host(host, &h) == 0) {
+        h.scheme = o.scheme;
+        if (h.port == 0) {
+            h.port = str_eqz(o.scheme, "https") ? 443 : 80;
+        }
+        if (origin_same(&o, &h)) {
+            return true;
+        }
+    }
+    for (unsigned i = 0; i < list->n; i++) {
+        if (origin_parse(str_of(list->items[i]), &h) == 0 && origin_same(&o, &h)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int guard(struct request *rq, enum MHD_Result *result)
+{
+    unsigned hosts, origins;
+    struct str host = request_header(rq, "Host", &hosts);
+    struct str origin = request_header(rq, "Origin", &origins);
+    struct problem p = {.status = 403};
+
+    if (hosts > 1 || origins > 1) {
+        p = (struct problem){.status = 400, .code = "bad_request",
+                             .detail = "Host and Origin may stand only once"};
+        *result = respond_problem(rq, &p);
+        return ERR_INVALID;
+    }
+    if (host.len == 0 && hosts == 0 && strcmp(rq->version, "HTTP/1.0") == 0) {
+        host = STR_LIT("localhost"); /* HTTP/1.0 knows no Host; no browser speaks it */
+    }
+    if (!host_is_ours(rq, host)) {
+        p.code = "forbidden_host";
+        p.detail = "this Host is not the gateway's: use a loopback name or the address it "
+                   "listens on, or name the site with --allow-origin";
+    } else if (origins && !origin_is_allowed(rq, origin, host)) {
+        p.code = "forbidden_origin";
+        p.detail = "pages of this Origin may not use the gateway; --allow-origin can permit it";
+    } else {
+        rq->origin = origin;
+        return 0;
+    }
+    *result = respond_problem(rq, &p);
+    return ERR_INVALID;
+}

@@ -1,0 +1,28 @@
+/* publishing.h - from a parsed publication to the router. Used by the HTTP
+ * endpoint and by the library's own broadcast functions. */
+#ifndef FF_HTTP_PUBLISHING_H
+#define FF_HTTP_PUBLISHING_H
+
+#include "base/rng.h"
+#include "http/server.h"
+#include "proto/publish.h"
+
+/* Most results of one publication that need no memory. */
+#define PUBLISH_FEW 8
+
+struct publish_outcome {
+    char id[NAME_MAX_LEN + 1];
+    struct publish_result few[PUBLISH_FEW];
+    struct publish_result *results; /* p->count; few, or memory */
+};
+
+/* Fills in id and timestamp where absent, publishes, and tells the handlers.
+ * ERR_BUSY, ERR_NOMEM, ERR_RANGE, or ERR_INVALID if `except` is no client id
+ * that could be. publish_outcome_fini after success. */
+int publishing_run(struct http_shared *shared, struct rng *rng, const struct publish *p,
+                   struct publish_outcome *out) FF_USE_RESULT;
+void publish_outcome_fini(struct publish_outcome *out);
+/* Sum of `matched`. */
+uint64_t publish_outcome_matched(const struct publish_outcome *out, const struct publish *p);
+
+#endif

@@ -1,0 +1,326 @@
+/* From libmicrohttpd's calls to one call of an endpoint. */
+#include "http/request_private.h"
+#include "http/stream_query.h"
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+/* ---- headers ---- */
+
+struct header_search {
+    const char *name;
+    struct strbuf *join; /* NULL: count only */
+    unsigned lines;
+};
+
+static enum MHD_Result header_line(void *cls, enum MHD_ValueKind kind, const char *key,
+                                   const char *value)
+{
+    struct header_search *s = cls;
+
+    (void)kind;
+    if (strcasecmp(key, s->name) == 0) {
+        if (s->join) {
+            strbuf_adds(s->join, s->lines ? ", " : "");
+            strbuf_adds(s->join, value ? value : "");
+        }
+        s->lines++;
+    }
+    return MHD_YES;
+}
+
+struct str request_header(struct request *rq, const char *name, unsigned *lines)
+{
+    struct header_search s = {name, NULL, 0};
+    struct strbuf join = STRBUF_INIT;
+
+    MHD_get_connection_values(rq->mhd, MHD_HEADER_KIND, header_line, &s);
+    if (lines) {
+        *lines = s.lines;
+    }
+    if (s.lines <= 1) {
+        return request_header_one(rq, name);
+    }
+    if (rq->nowned == REQUEST_OWNED) {
+        return request_header_one(rq, name);
+    }
+    s.lines = 0;
+    s.join = &join;
+    MHD_get_connection_values(rq->mhd, MHD_HEADER_KIND, header_line, &s);
+    rq->owned[rq->nowned] = strbuf_steal(&join, NULL);
+    return str_of(rq->owned[rq->nowned++]);
+}
+
+struct str request_header_one(struct request *rq, const char *name)
+{
+    return str_of(MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, name));
+}
+
+/* ---- life ---- */
+
+struct request *request_new(struct http_conn *hc, struct MHD_Connection *mhd, const char *raw)
+{
+    struct request *rq = calloc(1, sizeof(*rq));
+
+    if (!rq) {
+        return NULL;
+    }
+    rq->srv = hc->srv;
+    rq->hc = hc;
+    rq->mhd = mhd;
+    rq->raw = strdup(raw);
+    if (!rq->raw) {
+        free(rq);
+        return NULL;
+    }
+    return rq;
+}
+
+void request_free(struct request *rq)
+{
+    if (rq->start) {
+        stream_start_free(rq->start);
+    }
+    visit_free(rq->visit);
+    target_fini(&rq->target);
+    strbuf_fini(&rq->body);
+    strbuf_fini(&rq->out);
+    for (unsigned i = 0; i < rq->nowned; i++) {
+        free(rq->owned[i]);
+    }
+    free(rq->raw);
+    free(rq);
+}
+
+/* ---- checks before the body is read ---- */
+
+static enum MHD_Result problem(struct request *rq, int status, const char *code,
+                               const char *detail)
+{
+    struct problem p = {.status = status, .code = code, .detail = detail};
+
+    return respond_problem(rq, &p);
+}
+
+/* Lengths that two parsers could read differently (RFC 9112 6.3). */
+static bool framing_ok(struct request *rq, bool *has_body)
+{
+    unsigned lengths, codings;
+    struct str coding;
+
+    (void)request_header(rq, "Content-Length", &lengths);
+    coding = request_header(rq, "Transfer-Encoding", &codings);
+    *has_body = lengths || codings;
+    if (lengths > 1 || (lengths && codings) || codings > 1) {
+        return false;
+    }
+    return !codings || (coding.len == 7 && strncasecmp(coding.p, "chunked", 7) == 0);
+}
+
+static enum MHD_Result method_not_allowed(struct request *rq)
+{
+    struct problem p = {.status = 405, .code = "method_not_allowed",
+                        .detail = "this path does not take that method; Allow names those it does"};
+    struct MHD_Response *r;
+
+    problem_add(&rq->out, p.status, p.code, str_of(p.detail));
+    r = respond_buffer(&rq->out);
+    if (!r) {
+        return respond_nomem(rq);
+    }
+    respond_header(r, "Content-Type", "application/problem+json");
+    respond_header(r, "Allow", route_methods(rq->route));
+    return respond_with(rq, 405, r);
+}
+
+static enum MHD_Result preflight(struct request *rq)
+{
+    struct MHD_Response *r = respond_buffer(&rq->out);
+
+    if (!r) {
+        return respond_nomem(rq);
+    }
+    respond_header(r, "Allow", route_methods(rq->route));
+    if (rq->origin.len) {
+        respond_header(r, "Access-Control-Allow-Methods", route_methods(rq->route));
+        respond_header(r, "Access-Control-Allow-Headers",
+                       "Content-Type, Last-Event-ID, Cache-Control, Authorization, "
+                       "Fanfare-Client-Key");
+        respond_header(r, "Access-Control-Max-Age", "600");
+    }
+    return respond_with(rq, 204, r);
+}
+
+static enum MHD_Result too_large(struct request *rq)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "the body may have at most %llu bytes (max-body)",
+             (unsigned long long)rq->srv->env->opt->max_body);
+    return problem(rq, 413, "body_too_large", text);
+}
+
+/* A body will follow. 0, or the refusal is queued. */
+static int check_body(struct request *rq, enum MHD_Result *result, bool has_body)
+{
+    struct str length = request_header_one(rq, "Content-Length");
+    bool ndjson;
+
+    if (!has_body) {
+        *result = problem(rq, 411, "length_required",
+                          "a POST needs a Content-Length, or a chunked body");
+        return ERR_INVALID;
+    }
+    if (length.len && strtoull(length.p, NULL, 10) > rq->srv->env->opt->max_body) {
+        *result = too_large(rq);
+        return ERR_INVALID;
+    }
+    return request_media(rq, &ndjson, result);
+}
+
+int request_media(struct request *rq, bool *ndjson, enum MHD_Result *result)
+{
+    struct str type = request_header_one(rq, "Content-Type");
+    size_t n = 0;
+
+    *ndjson = false;
+    while (n < type.len && type.p[n] != ';' && type.p[n] != ' ' && type.p[n] != '\t') {
+        n++;
+    }
+    if (request_header_one(rq, "Content-Encoding").len) {
+        *result = problem(rq, 415, "unsupported_media_type",
+                          "a Content-Encoding is not understood; send the body as it is");
+        return ERR_INVALID;
+    }
+    if (n == 16 && strncasecmp(type.p, "application/json", 16) == 0) {
+        return 0;
+    }
+    if (n == 20 && strncasecmp(type.p, "application/x-ndjson", 20) == 0) {
+        *ndjson = true;
+        return 0;
+    }
+    if ((n == 0 || (n == 33 && strncasecmp(type.p, "application/x-www-form-urlencoded", 33) == 0)) &&
+        !request_header_one(rq, "Origin").p) {
+        return 0; /* what curl -d says; a page cannot leave its Origin out */
+    }
+    *result = problem(rq, 415, "unsupported_media_type",
+                      "send application/json, or application/x-ndjson for a line each");
+    return ERR_INVALID;
+}
+
+/* Everything the request line and headers can be refused for. 0: go on. */
+static int admit(struct request *rq, enum MHD_Result *result)
+{
+    bool has_body = false;
+
+    if (!framing_ok(rq, &has_body)) {
+        *result = problem(rq, 400, "bad_framing",
+                          "Content-Length and Transfer-Encoding: at most one of them, once, and "
+                          "no coding but chunked");
+        return ERR_INVALID;
+    }
+    rq->has_body = has_body;
+    if (guard(rq, result) != 0) {
+        return ERR_INVALID;
+    }
+    if (target_parse(str_of(rq->raw), &rq->target, &rq->why) != 0) {
+        *result = problem(rq, 400, "bad_target", rq->why.text);
+        return ERR_INVALID;
+    }
+    rq->route = route_find(rq);
+    if (!rq->route) {
+        *result = problem(rq, 404, "not_found", "there is nothing at this path");
+        return ERR_INVALID;
+    }
+    if (strcmp(rq->method, "OPTIONS") == 0) {
+        *result = preflight(rq);
+        return ERR_INVALID;
+    }
+    rq->head = strcmp(rq->method, "HEAD") == 0;
+    rq->endpoint = route_endpoint(rq->route, rq->method);
+    if (!rq->endpoint) {
+        *result = method_not_allowed(rq);
+        return ERR_INVALID;
+    }
+    if (strcmp(rq->method, "POST") == 0 && check_body(rq, result, has_body) != 0) {
+        return ERR_INVALID;
+    }
+    return 0;
+}
+
+/* ---- the calls of libmicrohttpd ---- */
+
+static enum MHD_Result over_limit(struct request *rq)
+{
+    if (rq->hc->over == LIMIT_ADDRESS) {
+        return respond_refused(rq, 429, "too_many_connections",
+                               "too many connections from this address "
+                               "(max-connections-per-address); close some or come back later");
+    }
+    return respond_refused(rq, 503, "too_many_connections",
+                           "the gateway has as many connections as it may (max-connections); "
+                           "come back later");
+}
+
+static enum MHD_Result begin(struct request *rq)
+{
+    enum MHD_Result result = MHD_YES;
+
+    if (rq->hc->over != LIMIT_NONE) {
+        return over_limit(rq);
+    }
+    if (admit(rq, &result) != 0) {
+        return result;
+    }
+    rq->state = REQ_BODY;
+    conn_deadline(rq->hc, HTTP_TIMER_BODY, rq->srv->env->opt->body_timeout);
+    return MHD_YES;
+}
+
+/* libmicrohttpd takes no answer in the middle of a body: what is too much is
+ * thrown away until its end, or until the deadline for the body. */
+static enum MHD_Result take_body(struct request *rq, const char *data, size_t *size)
+{
+    if (rq->body.len + *size > rq->srv->env->opt->max_body) {
+        rq->oversize = true;
+        strbuf_fini(&rq->body);
+    }
+    if (!rq->oversize) {
+        strbuf_add(&rq->body, data, *size);
+    }
+    *size = 0;
+    return strbuf_failed(&rq->body) ? respond_nomem(rq) : MHD_YES;
+}
+
+enum MHD_Result request_step(struct request *rq, const char *method, const char *version,
+                             const char *upload, size_t *size)
+{
+    rq->method = method;
+    rq->version = version;
+    if (rq->state == REQ_NEW) {
+        enum MHD_Result res = begin(rq);
+        if (rq->state == REQ_ANSWERED || rq->has_body || res != MHD_YES) {
+            return res;
+        }
+        /* Without a body there is nothing to wait for. */
+    } else if (*size && rq->state == REQ_BODY) {
+        return take_body(rq, upload, size);
+    }
+    *size = 0;
+    switch (rq->state) {
+    case REQ_BODY:
+        wheel_stop(&rq->hc->timer);
+        return rq->oversize ? too_large(rq) : rq->endpoint(rq);
+    case REQ_WAITING:
+        if (rq->answer_status == 0) {
+            return MHD_YES; /* woken without an answer: wait on */
+        }
+        return rq->finish(rq);
+    case REQ_NEW:
+    case REQ_ANSWERED:
+        break;
+    }
+    return MHD_YES;
+}

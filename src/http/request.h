@@ -1,0 +1,124 @@
+/* request.h - one HTTP request, from its raw target to its answer. */
+#ifndef FF_HTTP_REQUEST_H
+#define FF_HTTP_REQUEST_H
+
+#include "base/strbuf.h"
+#include "http/server.h"
+#include "proto/origin.h"
+#include "proto/target.h"
+
+#include <microhttpd.h>
+
+/* A connection that libmicrohttpd still has, or has in the fallback. */
+struct http_conn {
+    struct http_server *srv;
+    struct MHD_Connection *mhd; /* NULL until libmicrohttpd has announced it */
+    struct wheel_timer timer;
+    struct peer peer;
+    int fd;
+    enum limit_kind over;
+    bool answered;  /* bytes of an answer may be out: no raw 408 any more */
+    bool detached;  /* the stream holds the connection's place in the limits */
+    bool parked;    /* fallback: suspended for as long as the stream lives */
+};
+
+/* What a 4xx or 5xx answer says; zero what does not apply. */
+struct problem {
+    int status;
+    const char *code;
+    const char *field;
+    bool has_offset;
+    size_t offset;
+    unsigned retry_after_s;
+    const char *detail;
+};
+
+struct route;
+
+#define REQUEST_OWNED 6
+
+struct request {
+    struct http_server *srv;
+    struct http_conn *hc;
+    struct MHD_Connection *mhd;
+    const char *method;         /* static or libmicrohttpd's; valid while served */
+    const char *version;
+    const struct route *route;
+    struct target target;
+    struct str origin;          /* allowed Origin to be echoed, or empty */
+    struct strbuf body;
+    struct strbuf out;          /* answer under construction */
+    char *raw;                  /* the raw target */
+    int answer_status;          /* prepared by a visit to another shard; 0: none */
+    enum { REQ_NEW, REQ_BODY, REQ_WAITING, REQ_ANSWERED } state;
+    bool head;
+    bool has_body;
+    bool oversize;
+    enum MHD_Result (*endpoint)(struct request *rq);
+    enum MHD_Result (*finish)(struct request *rq); /* after REQ_WAITING */
+    struct stream_start *start; /* an upgrade under way */
+    struct visit *visit;        /* come back from other shards */
+    struct errmsg why;
+    char *owned[REQUEST_OWNED]; /* joined headers */
+    unsigned nowned;
+};
+
+/* ---- answers (each ends the request; the value goes back to libmicrohttpd) ---- */
+
+enum MHD_Result respond_problem(struct request *rq, const struct problem *p);
+/* `rq->out` is the body, which is taken. */
+enum MHD_Result respond_json(struct request *rq, int status);
+enum MHD_Result respond_text(struct request *rq, int status, const char *content_type);
+enum MHD_Result respond_empty(struct request *rq, int status);
+/* For answers with special headers: adds the common ones, queues, lets go of it. */
+enum MHD_Result respond_with(struct request *rq, int status, struct MHD_Response *r);
+/* The memory is out: an answer that needs none. */
+enum MHD_Result respond_nomem(struct request *rq);
+struct MHD_Response *respond_buffer(struct strbuf *body);
+void respond_header(struct MHD_Response *r, const char *name, const char *value);
+/* 429 or 503 with Retry-After; a request that accepts an event stream gets
+ * 200, a jittered retry: and fanfare.refused instead, so that EventSource
+ * comes back. */
+enum MHD_Result respond_refused(struct request *rq, int status, const char *code,
+                                const char *detail);
+
+/* A request header, all lines of that name joined by ", "; empty if there is
+ * none. `lines` (or NULL) counts them. The memory lives as long as the request. */
+struct str request_header(struct request *rq, const char *name, unsigned *lines);
+/* The first line of that name. */
+struct str request_header_one(struct request *rq, const char *name);
+struct publish_error;
+void problem_add_details(struct strbuf *out, const struct problem *p, unsigned line);
+
+/* 0, or an answer was queued and *result is to be returned. */
+int guard(struct request *rq, enum MHD_Result *result);
+
+/* A query parameter that is not in `known`, or a bad `limit` (1 to 1000, default
+ * 100): the 400 is queued and *result set. */
+int refuse_unknown_params(struct request *rq, const char *const *known, size_t n,
+                          enum MHD_Result *result) FF_USE_RESULT;
+int read_limit(struct request *rq, unsigned *limit, enum MHD_Result *result) FF_USE_RESULT;
+void visit_free(struct visit *v);
+
+/* ---- endpoints ---- */
+
+enum MHD_Result get_events(struct request *rq);
+enum MHD_Result get_ws(struct request *rq);
+enum MHD_Result post_broadcast(struct request *rq);
+enum MHD_Result get_health(struct request *rq);
+enum MHD_Result get_ready(struct request *rq);
+enum MHD_Result get_stats(struct request *rq);
+enum MHD_Result get_metrics(struct request *rq);
+enum MHD_Result get_channels(struct request *rq);
+enum MHD_Result get_channel(struct request *rq);
+enum MHD_Result get_clients(struct request *rq);
+enum MHD_Result get_client(struct request *rq);
+enum MHD_Result post_client_message(struct request *rq);
+enum MHD_Result delete_client(struct request *rq);
+enum MHD_Result get_playground(struct request *rq);
+
+/* Is the body's media type one that holds JSON? *ndjson tells which. Else the
+ * 415 is queued, *result set, ERR_INVALID returned. */
+int request_media(struct request *rq, bool *ndjson, enum MHD_Result *result) FF_USE_RESULT;
+
+#endif

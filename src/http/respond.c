@@ -1,0 +1,190 @@
+/* Answers. */
+#include "http/request.h"
+
+#include "proto/json.h"
+#include "proto/problem.h"
+#include "proto/publish.h"
+#include "proto/sse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void respond_header(struct MHD_Response *r, const char *name, const char *value)
+{
+    /* Fails only without memory; the answer is better than none. */
+    (void)MHD_add_response_header(r, name, value);
+}
+
+struct MHD_Response *respond_buffer(struct strbuf *body)
+{
+    size_t len = 0;
+    char *data;
+    struct MHD_Response *r;
+
+    if (!body->failed && body->len == 0) {
+        return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "",
+                                               MHD_RESPMEM_PERSISTENT);
+    }
+    data = strbuf_steal(body, &len);
+    if (!data) {
+        return NULL;
+    }
+    r = MHD_create_response_from_buffer(len, data, MHD_RESPMEM_MUST_FREE);
+    if (!r) {
+        free(data);
+    }
+    return r;
+}
+
+static void add_common(const struct request *rq, struct MHD_Response *r)
+{
+    if (!MHD_get_response_header(r, "Cache-Control")) {
+        respond_header(r, "Cache-Control", "no-store");
+    }
+    respond_header(r, "X-Content-Type-Options", "nosniff");
+    if (rq->origin.len) {
+        char origin[512];
+        snprintf(origin, sizeof(origin), "%.*s", (int)rq->origin.len, rq->origin.p);
+        respond_header(r, "Access-Control-Allow-Origin", origin);
+        respond_header(r, "Access-Control-Allow-Credentials", "true");
+        respond_header(r, "Access-Control-Expose-Headers", "Retry-After");
+        respond_header(r, "Vary", "Origin");
+    }
+}
+
+enum MHD_Result respond_with(struct request *rq, int status, struct MHD_Response *r)
+{
+    enum MHD_Result res;
+
+    if (!r) {
+        return respond_nomem(rq);
+    }
+    add_common(rq, r);
+    if (rq->hc->over != LIMIT_NONE) {
+        respond_header(r, "Connection", "close");
+    }
+    metrics_inc(rq->srv->env->metrics, METRIC_HTTP_REQUESTS);
+    if (status >= 400) {
+        metrics_inc(rq->srv->env->metrics, METRIC_HTTP_ERRORS);
+    }
+    rq->state = REQ_ANSWERED;
+    rq->hc->answered = true;
+    res = MHD_queue_response(rq->mhd, (unsigned)status, r);
+    MHD_destroy_response(r);
+    return res;
+}
+
+enum MHD_Result respond_nomem(struct request *rq)
+{
+    /* No answer can be built: closing the connection says as much. */
+    log_error(rq->srv->env->log, "out of memory: a request is dropped");
+    return MHD_NO;
+}
+
+enum MHD_Result respond_text(struct request *rq, int status, const char *content_type)
+{
+    struct MHD_Response *r = respond_buffer(&rq->out);
+
+    if (!r) {
+        return respond_nomem(rq);
+    }
+    respond_header(r, "Content-Type", content_type);
+    return respond_with(rq, status, r);
+}
+
+enum MHD_Result respond_json(struct request *rq, int status)
+{
+    return respond_text(rq, status, "application/json");
+}
+
+enum MHD_Result respond_empty(struct request *rq, int status)
+{
+    strbuf_reset(&rq->out);
+    return respond_with(rq, status, respond_buffer(&rq->out));
+}
+
+void problem_add_details(struct strbuf *out, const struct problem *p, unsigned line)
+{
+    if (p->field && *p->field) {
+        strbuf_adds(out, ",\"field\":");
+        json_add_cstring(out, p->field);
+    }
+    if (line) {
+        strbuf_addf(out, ",\"line\":%u", line);
+    }
+    if (p->has_offset) {
+        strbuf_addf(out, ",\"offset\":%zu", p->offset);
+    }
+}
+
+static void log_problem(const struct request *rq, const struct problem *p)
+{
+    char peer[PEER_TEXT_MAX];
+    char status[NUM_LEN];
+
+    log_debug(rq->srv->env->log, "request refused", "peer", peer_text(&rq->hc->peer, peer),
+              "method", rq->method, "target", rq->raw, "status",
+              num_text(status, (uint64_t)p->status), "code", p->code, "detail", p->detail);
+}
+
+enum MHD_Result respond_problem(struct request *rq, const struct problem *p)
+{
+    struct MHD_Response *r;
+    char seconds[NUM_LEN];
+
+    log_problem(rq, p);
+    strbuf_reset(&rq->out);
+    problem_add(&rq->out, p->status, p->code, str_of(p->detail));
+    if (!rq->out.failed && ((p->field && *p->field) || p->has_offset)) {
+        rq->out.len -= 2; /* reopen the object: "}\n" */
+        problem_add_details(&rq->out, p, 0);
+        strbuf_adds(&rq->out, "}\n");
+    }
+    r = respond_buffer(&rq->out);
+    if (!r) {
+        return respond_nomem(rq);
+    }
+    respond_header(r, "Content-Type", "application/problem+json");
+    if (p->retry_after_s) {
+        respond_header(r, "Retry-After", num_text(seconds, p->retry_after_s));
+    }
+    return respond_with(rq, p->status, r);
+}
+
+static enum MHD_Result refuse_stream(struct request *rq, const char *code)
+{
+    struct conn_env *env = rq->srv->env;
+    uint64_t base = env->opt->retry;
+    uint64_t wait = base + rng_below(&env->rng, 2 * base + 1);
+    char data[128];
+    struct MHD_Response *r;
+
+    strbuf_reset(&rq->out);
+    snprintf(data, sizeof(data), "{\"code\":\"%s\",\"retryAfter\":%llu}", code,
+             (unsigned long long)wait);
+    sse_add_retry(&rq->out, (uint32_t)wait);
+    control_add(&rq->out, TRANSPORT_SSE, STR_LIT("fanfare.refused"), STR_NONE, str_of(data));
+    r = respond_buffer(&rq->out);
+    if (!r) {
+        return respond_nomem(rq);
+    }
+    respond_header(r, "Content-Type", "text/event-stream");
+    respond_header(r, "Cache-Control", "no-store, no-transform");
+    respond_header(r, "X-Accel-Buffering", "no");
+    respond_header(r, "Connection", "close");
+    return respond_with(rq, 200, r);
+}
+
+enum MHD_Result respond_refused(struct request *rq, int status, const char *code,
+                                const char *detail)
+{
+    struct problem p = {
+        .status = status, .code = code, .detail = detail,
+        .retry_after_s = (unsigned)(rq->srv->env->opt->retry / 1000 + 1)};
+    struct str accept = request_header_one(rq, "Accept");
+
+    if (accept.len && memmem(accept.p, accept.len, "text/event-stream", 17)) {
+        return refuse_stream(rq, code);
+    }
+    return respond_problem(rq, &p);
+}

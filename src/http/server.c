@@ -1,0 +1,337 @@
+#include "http/request_private.h"
+
+#include "http/detach.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* One MHD_run takes one pipelined request a connection: run it until it has
+ * nothing left, but let the rest of the shard have its turn. */
+#define RUNS_PER_TURN 16
+
+/* ---- connections ---- */
+
+void conn_deadline(struct http_conn *hc, enum http_timer kind, uint64_t ms)
+{
+    hc->timer.kind = kind;
+    wheel_start(hc->srv->env->wheel, &hc->timer, hc->srv->env->now_ms, ms);
+}
+
+static void conn_free(struct http_conn *hc)
+{
+    struct http_server *srv = hc->srv;
+
+    wheel_stop(&hc->timer);
+    if (!hc->detached) {
+        limits_leave(&srv->shared->limits, &hc->peer);
+    }
+    if (srv->conns[hc->fd] == hc) {
+        srv->conns[hc->fd] = NULL;
+    }
+    srv->open_conns--;
+    metrics_dec(srv->env->metrics, METRIC_HTTP_OPEN);
+    free(hc);
+}
+
+static bool make_room(struct http_server *srv, int fd)
+{
+    size_t n = srv->nconns ? srv->nconns : 64;
+    struct http_conn **v;
+
+    while (n <= (size_t)fd) {
+        n *= 2;
+    }
+    if (n == srv->nconns) {
+        return true;
+    }
+    v = realloc(srv->conns, n * sizeof(struct http_conn *));
+    if (!v) {
+        return false;
+    }
+    for (size_t i = srv->nconns; i < n; i++) {
+        v[i] = NULL;
+    }
+    srv->conns = v;
+    srv->nconns = n;
+    return true;
+}
+
+void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
+                     socklen_t addr_len, struct peer peer, enum limit_kind over)
+{
+    struct http_conn *hc = make_room(srv, fd) ? calloc(1, sizeof(*hc)) : NULL;
+
+    if (!hc) {
+        log_error(srv->env->log, "out of memory: a connection is closed");
+        limits_leave(&srv->shared->limits, &peer);
+        close(fd);
+        return;
+    }
+    if (srv->conns[fd]) {
+        conn_free(srv->conns[fd]); /* libmicrohttpd closed it without a word */
+    }
+    hc->srv = srv;
+    hc->fd = fd;
+    hc->peer = peer;
+    hc->over = over;
+    srv->conns[fd] = hc;
+    srv->open_conns++;
+    metrics_inc(srv->env->metrics, METRIC_HTTP_OPEN);
+    conn_deadline(hc, HTTP_TIMER_HEADER, srv->env->opt->header_timeout);
+    srv->again = true;
+    if (MHD_add_connection(srv->mhd, fd, addr, addr_len) != MHD_YES && srv->conns[fd] == hc) {
+        conn_free(hc); /* the socket is closed already */
+    }
+}
+
+static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *srv = cls;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct http_conn *hc = info ? srv->conns[info->connect_fd] : NULL;
+        if (hc) {
+            hc->mhd = c;
+            *socket_context = hc;
+        }
+    } else if (*socket_context) {
+        conn_free(*socket_context);
+        *socket_context = NULL;
+    }
+}
+
+/* An answer that libmicrohttpd cannot be asked for: the request never ended. */
+static void send_timeout(const struct http_conn *hc)
+{
+    static const char body[] =
+        "{\"type\":\"urn:fanfare:problem:timeout\",\"title\":\"Request Timeout\",\"status\":408,"
+        "\"code\":\"timeout\",\"detail\":\"the request was not finished in time\"}\n";
+    char text[400];
+    int n = snprintf(text, sizeof(text),
+                     "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\n"
+                     "Connection: close\r\nContent-Length: %zu\r\n\r\n%s",
+                     sizeof(body) - 1, body);
+
+    (void)!send(hc->fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void http_timer_fired(struct wheel_timer *t)
+{
+    struct http_conn *hc = (struct http_conn *)(void *)((char *)t - offsetof(struct http_conn, timer));
+    char peer[PEER_TEXT_MAX];
+
+    if (t->kind != HTTP_TIMER_IDLE) {
+        metrics_inc(hc->srv->env->metrics, METRIC_HTTP_TIMEOUTS);
+        log_info(hc->srv->env->log,
+                 t->kind == HTTP_TIMER_HEADER ? "request headers not finished in time"
+                                              : "request body not finished in time",
+                 "peer", peer_text(&hc->peer, peer));
+        if (!hc->answered) {
+            send_timeout(hc);
+        }
+    }
+    shutdown(hc->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
+    hc->srv->again = true;
+}
+
+/* ---- requests ---- */
+
+static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct http_conn *hc = info ? info->socket_context : NULL;
+
+    (void)cls;
+    if (!hc) {
+        return NULL;
+    }
+    if (hc->timer.kind == HTTP_TIMER_IDLE) {
+        conn_deadline(hc, HTTP_TIMER_HEADER, hc->srv->env->opt->header_timeout);
+    }
+    hc->answered = false;
+    return request_new(hc, c, uri);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_len, void **req_cls)
+{
+    struct request *rq = *req_cls;
+
+    (void)cls;
+    (void)c;
+    (void)url;
+    return rq ? request_step(rq, method, version, upload, upload_len) : MHD_NO;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *c, void **req_cls,
+                         enum MHD_RequestTerminationCode code)
+{
+    struct request *rq = *req_cls;
+
+    (void)cls;
+    (void)c;
+    if (rq) {
+        if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !rq->hc->detached) {
+            conn_deadline(rq->hc, HTTP_TIMER_IDLE, rq->srv->env->opt->idle_timeout);
+        }
+        request_free(rq);
+        *req_cls = NULL;
+    }
+}
+
+/* Peers cause most of these lines, at will. */
+static void on_log(void *cls, const char *fmt, va_list ap)
+{
+    struct http_server *srv = cls;
+    char text[256];
+    size_t n;
+
+    if (!log_enabled(srv->env->log, LOG_DEBUG_LVL)) {
+        return;
+    }
+    vsnprintf(text, sizeof(text), fmt, ap);
+    n = strlen(text);
+    while (n && text[n - 1] == '\n') {
+        text[--n] = '\0';
+    }
+    log_debug(srv->env->log, "http", "detail", text);
+}
+
+/* ---- the daemon ---- */
+
+static void on_mhd_event(struct rt_source *src, uint32_t events)
+{
+    struct http_server *srv =
+        (struct http_server *)(void *)((char *)src - offsetof(struct http_server, mhd_src));
+
+    (void)events;
+    srv->again = true;
+}
+
+static size_t no_unescape(void *cls, struct MHD_Connection *c, char *s)
+{
+    (void)cls;
+    (void)c;
+    return strlen(s); /* we read the raw target ourselves */
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *srv)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_UPGRADE |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    size_t pool = (size_t)srv->env->opt->max_header + 4096;
+
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, srv, MHD_OPTION_EXTERNAL_LOGGER, on_log, srv,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, srv, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, srv, MHD_OPTION_NOTIFY_CONNECTION, on_connection, srv,
+        MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, srv, MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool,
+        MHD_OPTION_CONNECTION_LIMIT, 10000000u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_END);
+}
+
+static int watch_daemon(struct http_server *srv)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(srv->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+
+    if (!info || info->epoll_fd < 0) {
+        return ERR_SYSTEM;
+    }
+    srv->mhd_fd = info->epoll_fd;
+    srv->mhd_src.on_event = on_mhd_event;
+    return reactor_add(srv->env->reactor, srv->mhd_fd, EPOLLIN, &srv->mhd_src);
+}
+
+int http_server_init(struct http_server *srv, struct errmsg *why)
+{
+    int rc;
+
+    srv->dummy = detach_dummy();
+    if (srv->dummy < 0) {
+        return errmsg_set(why, ERR_SYSTEM, "no descriptor left for an HTTP server");
+    }
+    rc = json_doc_new(&srv->doc);
+    if (rc == 0) {
+        rc = json_doc_new(&srv->batch);
+    }
+    if (rc == 0) {
+        rc = ws_shard_init(&srv->ws, srv->env);
+    }
+    if (rc != 0) {
+        return errmsg_set(why, rc, "out of memory");
+    }
+    srv->mhd = start_daemon(srv);
+    if (!srv->mhd || watch_daemon(srv) != 0) {
+        return errmsg_set(why, ERR_SYSTEM, "libmicrohttpd could not be started");
+    }
+    return 0;
+}
+
+void http_server_fini(struct http_server *srv)
+{
+    if (srv->mhd) {
+        reactor_del(srv->env->reactor, srv->mhd_fd);
+        MHD_stop_daemon(srv->mhd);
+        srv->mhd = NULL;
+    }
+    for (size_t i = 0; i < srv->nconns; i++) {
+        if (srv->conns[i]) {
+            conn_free(srv->conns[i]);
+        }
+    }
+    free(srv->conns);
+    srv->conns = NULL;
+    srv->nconns = 0;
+    ws_shard_fini(&srv->ws);
+    json_doc_free(srv->doc);
+    json_doc_free(srv->batch);
+    srv->doc = srv->batch = NULL;
+    if (srv->dummy >= 0) {
+        close(srv->dummy);
+        srv->dummy = -1;
+    }
+}
+
+int http_server_timeout(struct http_server *srv)
+{
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    if (srv->again) {
+        return 0;
+    }
+    if (MHD_get_timeout(srv->mhd, &ms) != MHD_YES) {
+        return -1;
+    }
+    return ms > 1000 ? 1000 : (int)ms;
+}
+
+bool http_server_run(struct http_server *srv)
+{
+    for (int i = 0; i < RUNS_PER_TURN; i++) {
+        if (http_server_timeout(srv) != 0) {
+            return false;
+        }
+        srv->again = false;
+        MHD_run(srv->mhd);
+    }
+    return true;
+}
+
+void http_server_released(struct http_server *srv, const struct stream *s)
+{
+    struct http_conn *hc = s->owner;
+
+    limits_leave(&srv->shared->limits, &s->peer);
+    if (hc) { /* the fallback: libmicrohttpd may have its connection back, and end it */
+        hc->parked = false;
+        MHD_resume_connection(hc->mhd);
+        srv->again = true;
+    }
+}

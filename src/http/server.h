@@ -1,0 +1,96 @@
+/* server.h - one shard's HTTP: a libmicrohttpd daemon in external-epoll mode,
+ * nested in the shard's reactor, fed with connections that the shard accepts.
+ * src/http is the only user of <microhttpd.h>.
+ *
+ * A connection that becomes a stream is taken away from libmicrohttpd (see
+ * detach.h); what stays there is plain request and answer. */
+#ifndef FF_HTTP_SERVER_H
+#define FF_HTTP_SERVER_H
+
+#include "base/err.h"
+#include "conn/stream.h"
+#include "http/limits.h"
+#include "proto/json.h"
+#include "proto/publish.h"
+#include "rt/mailbox.h"
+#include "ws/session.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct MHD_Daemon;
+struct http_conn;
+struct http_server;
+
+/* What a publication became, for the event handlers. */
+struct http_published {
+    const struct publish *publish;
+    struct str target; /* channel or user */
+    struct str id;
+    struct publish_result result;
+};
+
+/* What the servers of all shards share; outlives them. */
+struct http_shared {
+    struct router *router;
+    struct log *log;
+    struct limits limits;
+    unsigned shards;
+    struct http_server **servers;      /* by shard */
+    struct mailbox **tasks;            /* by shard; may use the router */
+    struct mailbox **deliveries;       /* by shard; in the order of the log */
+    const struct metrics *const *metrics; /* by shard, and one for other threads */
+    unsigned nmetrics;
+    uint64_t epoch;
+    uint64_t started_ms;               /* monotonic */
+    const char *version;
+    bool open_hosts;                   /* --insecure-open: any Host will do */
+    struct opt_list hosts;             /* further names that are ours ("host:port") */
+    bool detach;                       /* the self-test passed */
+    atomic_bool draining;
+    atomic_uint visits;                /* requests under way between shards */
+    void *ctx;
+    void (*published)(void *ctx, const struct http_published *p);
+    bool wants_published;
+};
+
+struct http_server {
+    struct http_shared *shared;
+    struct conn_env *env;
+    struct ws_shard ws;
+    struct json_doc *doc;   /* of one publication */
+    struct json_doc *batch; /* of an array around them */
+    struct MHD_Daemon *mhd;
+    struct rt_source mhd_src;
+    int mhd_fd;
+    bool again;             /* MHD_run has work that epoll does not tell */
+    int dummy;              /* what libmicrohttpd closes instead of a stream's socket */
+    struct http_conn **conns; /* by descriptor */
+    size_t nconns;
+    unsigned open_conns;
+};
+
+/* Timers of connections that are still HTTP. */
+enum http_timer { HTTP_TIMER_HEADER = STREAM_TIMER_KINDS, HTTP_TIMER_BODY, HTTP_TIMER_IDLE };
+
+int http_server_init(struct http_server *srv, struct errmsg *why) FF_USE_RESULT;
+/* All streams must be gone. */
+void http_server_fini(struct http_server *srv);
+/* Takes the accepted, non-blocking socket over; `over` says which limit it
+ * exceeds (it will be told and closed), or LIMIT_NONE. */
+void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
+                     socklen_t addr_len, struct peer peer, enum limit_kind over);
+/* Runs libmicrohttpd as long as it has something to do, bounded. True if there
+ * is more to do at once. */
+bool http_server_run(struct http_server *srv);
+/* Milliseconds until libmicrohttpd wants to run by itself; -1: it does not. */
+int http_server_timeout(struct http_server *srv);
+void http_timer_fired(struct wheel_timer *t);
+/* A stream that was detached is gone: see conn_hooks.released. */
+void http_server_released(struct http_server *srv, const struct stream *s);
+
+/* Proves that a response's connection can be taken from this libmicrohttpd as
+ * detach.h does it. On failure `why` says what was seen. */
+int http_selftest(struct errmsg *why) FF_USE_RESULT;
+
+#endif

@@ -1,0 +1,161 @@
+/* Event handlers of the embedding program. */
+#include "lib/gateway.h"
+
+#include <stdlib.h>
+
+int fanfare_on(struct fanfare *gw, enum fanfare_event_kind kind, fanfare_handler *handler,
+               void *user)
+{
+    struct handler *h;
+
+    if (gw->state != GW_NEW) {
+        return FANFARE_ERR_STATE;
+    }
+    if (!handler || (kind > FANFARE_EVENT_PUBLISHED && kind != FANFARE_EVENT_ALL)) {
+        return FANFARE_ERR_INVALID;
+    }
+    h = calloc(1, sizeof(*h));
+    if (!h) {
+        return FANFARE_ERR_NOMEM;
+    }
+    h->kind = kind;
+    h->fn = handler;
+    h->user = user;
+    *gw->handlers_end = h;
+    gw->handlers_end = &h->next;
+    return 0;
+}
+
+/* Returns whether any handler was there. */
+static bool dispatch(struct fanfare *gw, const struct fanfare_event *ev)
+{
+    bool any = false;
+
+    for (const struct handler *h = gw->handlers; h; h = h->next) {
+        if (h->kind == ev->kind || h->kind == FANFARE_EVENT_ALL) {
+            h->fn(gw, ev, h->user);
+            any = true;
+        }
+    }
+    return any;
+}
+
+struct about {
+    char id[CLIENT_ID_LEN + 1];
+    char peer[PEER_TEXT_MAX];
+};
+
+/* The topic's name, which a user's is, ends with a NUL. */
+static struct fanfare_event about_stream(const struct stream *s, enum fanfare_event_kind kind,
+                                         struct about *a)
+{
+    struct str user = member_user(&s->member);
+
+    client_id_text(s->member.id, a->id);
+    return (struct fanfare_event){
+        .size = sizeof(struct fanfare_event),
+        .kind = kind,
+        .client_id = a->id,
+        .user = user.len ? user.p : NULL,
+        .transport = transport_name(s->ops->transport),
+        .peer = peer_text(&s->peer, a->peer),
+    };
+}
+
+static void on_connected(void *ctx, const struct stream *s)
+{
+    struct shard *shard = ctx;
+    struct about a;
+    struct fanfare_event ev;
+
+    if (shard->gw->handlers) {
+        ev = about_stream(s, FANFARE_EVENT_CLIENT_CONNECTED, &a);
+        dispatch(shard->gw, &ev);
+    }
+}
+
+static void on_disconnected(void *ctx, const struct stream *s, const char *reason)
+{
+    struct shard *shard = ctx;
+    struct about a;
+    struct fanfare_event ev;
+
+    if (shard->gw->handlers) {
+        ev = about_stream(s, FANFARE_EVENT_CLIENT_DISCONNECTED, &a);
+        ev.reason = reason;
+        dispatch(shard->gw, &ev);
+    }
+}
+
+static bool on_received(void *ctx, const struct stream *s, struct str json)
+{
+    struct shard *shard = ctx;
+    struct about a;
+    struct fanfare_event ev;
+    char *data;
+    bool taken;
+
+    if (!shard->gw->handlers) {
+        return false;
+    }
+    data = strndup(json.p, json.len);
+    if (!data) {
+        return false;
+    }
+    ev = about_stream(s, FANFARE_EVENT_MESSAGE_RECEIVED, &a);
+    ev.data = data;
+    ev.data_len = json.len;
+    taken = dispatch(shard->gw, &ev);
+    free(data);
+    return taken;
+}
+
+static void on_released(void *ctx, const struct stream *s)
+{
+    struct shard *shard = ctx;
+
+    http_server_released(&shard->http, s);
+}
+
+struct conn_hooks gateway_hooks(struct shard *s)
+{
+    return (struct conn_hooks){s, on_connected, on_disconnected, on_received, on_released};
+}
+
+static void terminate(char *out, size_t size, struct str s)
+{
+    size_t n = s.len < size ? s.len : size - 1;
+
+    if (n) {
+        memcpy(out, s.p, n);
+    }
+    out[n] = '\0';
+}
+
+void gateway_published(void *ctx, const struct http_published *p)
+{
+    struct fanfare *gw = ctx;
+    char target[NAME_MAX_LEN + 1], type[NAME_MAX_LEN + 1], id[NAME_MAX_LEN + 1];
+    char cursor[CURSOR_MAX];
+    char *data = strndup(p->publish->data.p, p->publish->data.len);
+    struct fanfare_event ev = {.size = sizeof(ev), .kind = FANFARE_EVENT_PUBLISHED};
+
+    if (!data) {
+        log_error(gw->log, "out of memory: handlers miss a publication");
+        return;
+    }
+    terminate(target, sizeof(target), p->target);
+    terminate(type, sizeof(type), p->publish->type);
+    terminate(id, sizeof(id), p->id);
+    cursor_format(p->result.cursor, cursor);
+    ev.channel = p->publish->kind == TARGET_CHANNEL ? target : NULL;
+    ev.target_user = p->publish->kind == TARGET_USER ? target : NULL;
+    ev.type = type;
+    ev.id = id;
+    ev.cursor = cursor;
+    ev.data = data;
+    ev.data_len = p->publish->data.len;
+    ev.matched = p->result.matched;
+    dispatch(gw, &ev);
+    free(data);
+}

@@ -1,0 +1,433 @@
+/* The life of a gateway. */
+#include <config.h>
+
+#include "lib/gateway.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+_Static_assert((int)FANFARE_ERR_NOMEM == (int)ERR_NOMEM, "same codes");
+_Static_assert((int)FANFARE_ERR_INVALID == (int)ERR_INVALID, "same codes");
+_Static_assert((int)FANFARE_ERR_RANGE == (int)ERR_RANGE, "same codes");
+_Static_assert((int)FANFARE_ERR_NOT_FOUND == (int)ERR_NOT_FOUND, "same codes");
+_Static_assert((int)FANFARE_ERR_EXISTS == (int)ERR_EXISTS, "same codes");
+_Static_assert((int)FANFARE_ERR_LIMIT == (int)ERR_LIMIT, "same codes");
+_Static_assert((int)FANFARE_ERR_SYSTEM == (int)ERR_SYSTEM, "same codes");
+_Static_assert((int)FANFARE_ERR_STATE == (int)ERR_STATE, "same codes");
+_Static_assert((int)FANFARE_ERR_BUSY == (int)ERR_BUSY, "same codes");
+_Static_assert((int)FANFARE_ERR_IN_USE == (int)ERR_IN_USE, "same codes");
+_Static_assert((int)FANFARE_ERR_RESERVED == (int)ERR_RESERVED, "same codes");
+_Static_assert((int)FANFARE_ERR_CLOSED == (int)ERR_CLOSED, "same codes");
+
+/* Descriptors that are not connections: epoll sets, eventfds, listeners, log. */
+#define DESCRIPTORS_SPARE 64
+#define DESCRIPTORS_PER_SHARD 16
+
+const char *fanfare_strerror(int code)
+{
+    return err_text(code);
+}
+
+const char *fanfare_version(void)
+{
+    return PACKAGE_VERSION;
+}
+
+int fanfare_new(const struct fanfare_options *o, struct fanfare **out, struct fanfare_why *why)
+{
+    struct errmsg *msg = (struct errmsg *)(void *)why;
+    const struct options *opt = &o->o;
+    struct fanfare *gw;
+    int rc = options_check(opt, msg);
+
+    if (rc != 0) {
+        return rc;
+    }
+    gw = calloc(1, sizeof(*gw));
+    if (!gw) {
+        return errmsg_set(msg, ERR_NOMEM, "out of memory");
+    }
+    gw->handlers_end = &gw->handlers;
+    pthread_mutex_init(&gw->log_order, NULL);
+    pthread_mutex_init(&gw->api, NULL);
+    gw->opt = opt_version_new(opt);
+    rc = gw->opt ? rng_init(&gw->rng) : errmsg_set(msg, ERR_NOMEM, "out of memory");
+    if (rc == 0) {
+        rc = log_new((enum log_level)opt->log_level, (enum log_format)opt->log_format,
+                     opt->log_file, &gw->log, msg);
+    }
+    if (rc != 0) {
+        fanfare_free(gw);
+        return rc;
+    }
+    *out = gw;
+    return 0;
+}
+
+/* ---- start ---- */
+
+static unsigned count_shards(const struct options *opt)
+{
+    cpu_set_t set;
+    int n = 1;
+
+    if (opt->shards) {
+        return opt->shards;
+    }
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+        n = CPU_COUNT(&set);
+    }
+    return n < 1 ? 1 : n > MAX_SHARDS ? MAX_SHARDS : (unsigned)n;
+}
+
+/* What the descriptor limit leaves for connections; fewer if so configured. */
+static int count_connections(const struct fanfare *gw, unsigned *out, struct errmsg *why)
+{
+    unsigned asked = gw->opt->o.max_connections;
+    uint64_t kept = DESCRIPTORS_SPARE + DESCRIPTORS_PER_SHARD * (uint64_t)gw->nshards +
+                    LIMITS_TOLD + gw->opt->o.listen.n * (uint64_t)gw->nshards;
+    struct rlimit rl;
+    uint64_t may;
+
+    if (getrlimit(RLIMIT_NOFILE, &rl) != 0) {
+        rl.rlim_cur = 1024;
+    }
+    may = rl.rlim_cur == RLIM_INFINITY || rl.rlim_cur > 10000000 ? 10000000 : rl.rlim_cur;
+    if (may <= kept) {
+        return errmsg_set(why, ERR_LIMIT,
+                          "the limit of open files is %llu; raise it to more than %llu (ulimit -n, "
+                          "LimitNOFILE=)",
+                          (unsigned long long)may, (unsigned long long)kept);
+    }
+    may -= kept;
+    if (asked > may) {
+        return errmsg_set(why, ERR_LIMIT,
+                          "max-connections is %u, but the limit of open files leaves only %llu; "
+                          "raise it (ulimit -n, LimitNOFILE=)",
+                          asked, (unsigned long long)may);
+    }
+    *out = asked ? asked : (unsigned)may;
+    return 0;
+}
+
+static int learn_hosts(struct fanfare *gw)
+{
+    struct opt_list *hosts = &gw->shared.hosts;
+
+    hosts->items = calloc(gw->listen.n ? gw->listen.n : 1, sizeof(char *));
+    if (!hosts->items) {
+        return ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < gw->listen.n; i++) {
+        hosts->items[hosts->n++] = gw->listen.points[i].host;
+    }
+    return 0;
+}
+
+static void choose_detach(struct fanfare *gw)
+{
+    struct errmsg why;
+
+    gw->shared.detach = false;
+    if (gw->opt->o.no_detach) {
+        log_info(gw->log, "streams stay inside libmicrohttpd", "because", "--no-detach");
+    } else if (http_selftest(&why) == 0) {
+        gw->shared.detach = true;
+    } else {
+        log_warn(gw->log, "streams stay inside libmicrohttpd: more memory a stream", "because",
+                 why.text);
+    }
+}
+
+static int share(struct fanfare *gw, struct errmsg *why)
+{
+    struct http_shared *sh = &gw->shared;
+    unsigned max_connections = 0;
+    int rc = count_connections(gw, &max_connections, why);
+
+    if (rc != 0) {
+        return rc;
+    }
+    do {
+        sh->epoch = rng_u64(&gw->rng) >> 24; /* 40 bits: at most 8 characters */
+    } while (sh->epoch == 0);
+    sh->router = gw->router;
+    sh->log = gw->log;
+    sh->shards = gw->nshards;
+    sh->servers = gw->servers;
+    sh->tasks = gw->tasks;
+    sh->deliveries = gw->deliveries;
+    for (unsigned i = 0; i < gw->nshards; i++) {
+        gw->all_metrics[i] = &gw->shards[i].metrics;
+    }
+    gw->all_metrics[gw->nshards] = &gw->metrics;
+    sh->metrics = gw->all_metrics;
+    sh->nmetrics = gw->nshards + 1;
+    sh->started_ms = clock_mono_ms();
+    sh->version = PACKAGE_VERSION;
+    sh->open_hosts = gw->opt->o.insecure_open;
+    sh->ctx = gw;
+    sh->published = gateway_published;
+    for (const struct handler *h = gw->handlers; h; h = h->next) {
+        sh->wants_published |= h->kind == FANFARE_EVENT_PUBLISHED || h->kind == FANFARE_EVENT_ALL;
+    }
+    atomic_store(&gw->max_backlog, gw->opt->o.max_backlog);
+    return limits_init(&sh->limits, max_connections, rng_u64(&gw->rng));
+}
+
+static int start_shards(struct fanfare *gw, struct errmsg *why)
+{
+    uint8_t secret[sizeof(gw->shards->env.key_secret)];
+    int rc = 0;
+
+    rng_bytes(&gw->rng, secret, sizeof(secret));
+    for (unsigned i = 0; rc == 0 && i < gw->nshards; i++) {
+        memcpy(gw->shards[i].env.key_secret, secret, sizeof(secret));
+        rc = shard_init(&gw->shards[i], gw, i, why);
+    }
+    explicit_bzero(secret, sizeof(secret));
+    for (unsigned i = 0; rc == 0 && i < gw->nshards; i++) {
+        rc = shard_start(&gw->shards[i], why);
+    }
+    return rc;
+}
+
+static void say_started(const struct fanfare *gw)
+{
+    char shards[NUM_LEN], connections[NUM_LEN], epoch[CURSOR_MAX];
+
+    cursor_format_epoch(gw->shared.epoch, epoch);
+    log_info(gw->log, "started", "version", PACKAGE_VERSION, "shards",
+             num_text(shards, gw->nshards), "connections",
+             num_text(connections, gw->shared.limits.max_connections), "epoch", epoch);
+    for (unsigned i = 0; i < gw->listen.n; i++) {
+        log_info(gw->log, "listening", "url", gw->listen.points[i].url);
+    }
+    log_warn(gw->log, gw->opt->o.insecure_open
+                          ? "open mode: anyone who can connect may publish and read"
+                          : "open mode: everyone on this machine may publish and read");
+}
+
+int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
+{
+    struct errmsg local;
+    struct errmsg *msg = why ? (struct errmsg *)(void *)why : &local;
+    struct core_ports ports = shard_ports(gw);
+    int rc;
+
+    if (gw->state != GW_NEW) {
+        return errmsg_set(msg, ERR_STATE, "a gateway can be started once");
+    }
+    gw->state = GW_FAILED;
+    gw->nshards = count_shards(&gw->opt->o);
+    gw->shards = calloc(gw->nshards, sizeof(*gw->shards));
+    if (!gw->shards) {
+        return errmsg_set(msg, ERR_NOMEM, "out of memory");
+    }
+    rc = listen_open(&gw->listen, &gw->opt->o, gw->nshards, msg);
+    if (rc != 0) {
+        return rc;
+    }
+    choose_detach(gw);
+    rc = share(gw, msg);
+    if (rc != 0) {
+        return rc;
+    }
+    gw->limits_ready = true;
+    rc = learn_hosts(gw);
+    if (rc == 0) {
+        rc = router_new(gw->nshards, gw->shared.epoch, rng_u64(&gw->rng), &ports, &gw->router);
+    }
+    if (rc != 0) {
+        return errmsg_set(msg, rc, "out of memory");
+    }
+    gw->shared.router = gw->router;
+    rc = start_shards(gw, msg);
+    if (rc == 0) {
+        gw->state = GW_RUNNING;
+        say_started(gw);
+    }
+    return rc;
+}
+
+const char *fanfare_url(const struct fanfare *gw, size_t index)
+{
+    return index < gw->listen.n ? gw->listen.points[index].url : NULL;
+}
+
+/* ---- drain and stop ---- */
+
+struct drain_mail {
+    struct mail mail;
+    uint64_t over_ms;
+};
+
+static void run_drain(struct mail *m, void *ctx)
+{
+    struct shard *s = ctx;
+    struct drain_mail *d = (struct drain_mail *)(void *)m;
+
+    conn_env_drain(&s->env, d->over_ms);
+    free(d);
+}
+
+void fanfare_drain(struct fanfare *gw)
+{
+    uint64_t over = gw->opt->o.drain;
+
+    if (gw->state != GW_RUNNING || atomic_exchange(&gw->shared.draining, true)) {
+        return;
+    }
+    log_info(gw->log, "draining");
+    for (unsigned i = 0; i < gw->nshards; i++) {
+        struct drain_mail *d = calloc(1, sizeof(*d));
+        if (d) { /* otherwise this shard's clients are closed at the stop */
+            d->mail.run = run_drain;
+            d->over_ms = over;
+            mailbox_push(gw->tasks[i], &d->mail);
+        }
+    }
+    atomic_store(&gw->drain_until, clock_mono_ms() + over + gw->opt->o.close_timeout);
+}
+
+int fanfare_drained(const struct fanfare *gw)
+{
+    uint64_t until = atomic_load(&gw->drain_until);
+    struct router_counts counts;
+
+    if (gw->state != GW_RUNNING) {
+        return 1;
+    }
+    if (until == 0) {
+        return 0;
+    }
+    router_counts(gw->router, &counts);
+    return (counts.members == 0 &&
+            metrics_sum(gw->all_metrics, gw->nshards + 1, METRIC_CLIENTS_SSE) == 0 &&
+            metrics_sum(gw->all_metrics, gw->nshards + 1, METRIC_CLIENTS_WS) == 0) ||
+           clock_mono_ms() >= until;
+}
+
+void fanfare_stop(struct fanfare *gw)
+{
+    atomic_store(&gw->shared.draining, true);
+    for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
+        shard_ask_stop(&gw->shards[i]);
+    }
+    for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
+        shard_join(&gw->shards[i]);
+    }
+    for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
+        shard_empty(&gw->shards[i]);
+    }
+    listen_close(&gw->listen);
+    if (gw->state == GW_RUNNING) {
+        log_info(gw->log, "stopped");
+        gw->state = GW_STOPPED;
+    }
+}
+
+void fanfare_free(struct fanfare *gw)
+{
+    if (!gw) {
+        return;
+    }
+    fanfare_stop(gw);
+    for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
+        shard_fini(&gw->shards[i]);
+    }
+    free(gw->shards);
+    router_free(gw->router);
+    free(gw->shared.hosts.items);
+    if (gw->limits_ready) {
+        limits_fini(&gw->shared.limits);
+    }
+    while (gw->handlers) {
+        struct handler *next = gw->handlers->next;
+        free(gw->handlers);
+        gw->handlers = next;
+    }
+    log_free(gw->log);
+    opt_version_unref(gw->opt);
+    pthread_mutex_destroy(&gw->log_order);
+    pthread_mutex_destroy(&gw->api);
+    free(gw);
+}
+
+/* ---- reload ---- */
+
+struct reload_mail {
+    struct mail mail;
+    struct opt_version *opt;
+};
+
+static void run_reload(struct mail *m, void *ctx)
+{
+    struct shard *s = ctx;
+    struct reload_mail *r = (struct reload_mail *)(void *)m;
+
+    opt_version_unref(s->opt);
+    s->opt = r->opt;
+    s->env.opt = &s->opt->o;
+    free(r);
+}
+
+/* Hands the new version to every shard; all or none get it. */
+static int hand_round(struct fanfare *gw, struct opt_version *v)
+{
+    struct reload_mail *mails[MAX_SHARDS];
+    unsigned n = 0;
+
+    while (n < gw->nshards && (mails[n] = calloc(1, sizeof(**mails))) != NULL) {
+        n++;
+    }
+    if (n < gw->nshards) {
+        while (n-- > 0) {
+            free(mails[n]);
+        }
+        return ERR_NOMEM;
+    }
+    for (unsigned i = 0; i < gw->nshards; i++) {
+        mails[i]->mail.run = run_reload;
+        mails[i]->opt = opt_version_ref(v);
+        mailbox_push(gw->tasks[i], &mails[i]->mail);
+    }
+    return 0;
+}
+
+int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct fanfare_why *why)
+{
+    struct errmsg *msg = (struct errmsg *)(void *)why;
+    struct opt_version *v;
+    unsigned ignored = 0;
+    char text[NUM_LEN];
+    int rc = options_check(&o->o, msg);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (gw->state != GW_RUNNING) {
+        return errmsg_set(msg, ERR_STATE, "the gateway is not running");
+    }
+    v = opt_version_new(&gw->opt->o);
+    if (!v || options_apply_live(&v->o, &o->o, &ignored) != 0 || hand_round(gw, v) != 0) {
+        opt_version_unref(v);
+        return errmsg_set(msg, ERR_NOMEM, "out of memory: the old options stay");
+    }
+    opt_version_unref(gw->opt);
+    gw->opt = v;
+    atomic_store(&gw->max_backlog, v->o.max_backlog);
+    log_set_level(gw->log, (enum log_level)v->o.log_level);
+    rc = log_reopen(gw->log, msg);
+    log_info(gw->log, "options reloaded");
+    if (ignored) {
+        log_warn(gw->log, "some changed options need a restart", "count",
+                 num_text(text, ignored));
+    }
+    return rc;
+}

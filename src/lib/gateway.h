@@ -1,0 +1,103 @@
+/* gateway.h - the gateway's parts and how they belong together. Internal to
+ * src/lib. */
+#ifndef FF_LIB_GATEWAY_H
+#define FF_LIB_GATEWAY_H
+
+#include <fanfare/fanfare.h>
+
+#include "base/log.h"
+#include "conf/options.h"
+#include "conn/stream.h"
+#include "core/router.h"
+#include "http/server.h"
+#include "lib/listener.h"
+#include "rt/mailbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define MAX_SHARDS 64
+
+/* One version of the options; every shard holds a reference to the one it uses. */
+struct opt_version {
+    atomic_uint refs;
+    struct options o;
+};
+
+struct handler {
+    struct handler *next;
+    enum fanfare_event_kind kind;
+    fanfare_handler *fn;
+    void *user;
+};
+
+struct shard {
+    struct fanfare *gw;
+    unsigned index;
+    pthread_t thread;
+    bool running;     /* the thread was started */
+    bool stopping;
+    struct opt_version *opt;
+    struct reactor *reactor;
+    struct wheel *wheel;
+    struct mailbox *deliveries, *tasks;
+    struct rt_source deliveries_src, tasks_src;
+    struct core_sink sink;
+    struct conn_env env;
+    struct http_server http;
+    struct metrics metrics;
+    struct listener *listeners; /* one a listen address */
+    struct mail stop_mail;
+    struct log_limit refusals;
+};
+
+struct fanfare {
+    struct opt_version *opt;
+    struct log *log;
+    struct handler *handlers, **handlers_end;
+    struct listen_set listen;
+    unsigned nshards;
+    struct shard *shards;
+    struct router *router;
+    pthread_mutex_t log_order;   /* the router's lock */
+    pthread_mutex_t api;         /* rng and metrics of calls from outside */
+    struct rng rng;
+    struct metrics metrics;
+    const struct metrics *all_metrics[MAX_SHARDS + 1];
+    struct http_server *servers[MAX_SHARDS];
+    struct mailbox *tasks[MAX_SHARDS];
+    struct mailbox *deliveries[MAX_SHARDS];
+    struct http_shared shared;
+    atomic_uint max_backlog;
+    bool limits_ready;
+    _Atomic uint64_t drain_until; /* monotonic ms; 0: not draining */
+    enum { GW_NEW, GW_RUNNING, GW_FAILED, GW_STOPPED } state;
+};
+
+struct opt_version *opt_version_new(const struct options *from);
+struct opt_version *opt_version_ref(struct opt_version *v);
+void opt_version_unref(struct opt_version *v);
+
+/* Everything but the thread. On failure shard_fini cleans up. */
+int shard_init(struct shard *s, struct fanfare *gw, unsigned index, struct errmsg *why)
+    FF_USE_RESULT;
+int shard_start(struct shard *s, struct errmsg *why) FF_USE_RESULT;
+/* Any thread: asks the shard to end, once; shard_join waits for it. */
+void shard_ask_stop(struct shard *s);
+void shard_join(struct shard *s);
+/* Drops what is left in the mailboxes: all shards must have ended. */
+void shard_empty(struct shard *s);
+void shard_fini(struct shard *s);
+
+struct core_ports shard_ports(struct fanfare *gw);
+
+/* What streams and publications tell the handlers. */
+struct conn_hooks gateway_hooks(struct shard *s);
+void gateway_published(void *ctx, const struct http_published *p);
+
+/* options behind the public type */
+struct fanfare_options {
+    struct options o;
+};
+
+#endif

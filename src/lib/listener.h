@@ -1,0 +1,55 @@
+/* listener.h - listening sockets: one a shard and TCP address (SO_REUSEPORT),
+ * one for all shards a unix path. Internal to src/lib. */
+#ifndef FF_LIB_LISTENER_H
+#define FF_LIB_LISTENER_H
+
+#include "base/err.h"
+#include "conf/options.h"
+#include "rt/reactor.h"
+#include "rt/wheel.h"
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct shard;
+
+#define URL_MAX 160
+#define HOST_MAX 64
+
+/* One `listen` value, bound. */
+struct listen_point {
+    int *fds;      /* one a shard; unix: the same in each */
+    bool is_unix;
+    char url[URL_MAX];
+    char host[HOST_MAX]; /* "127.0.0.1:8080", as a Host header says it */
+};
+
+struct listen_set {
+    struct listen_point *points;
+    unsigned n;
+    unsigned shards;
+};
+
+/* A point as one shard serves it. */
+struct listener {
+    struct rt_source src; /* first */
+    struct shard *shard;
+    int fd;
+    bool is_unix;
+    bool paused;
+    struct wheel_timer timer; /* out of descriptors: tries again */
+};
+
+#define LISTENER_TIMER 64
+
+/* Binds and listens. ERR_IN_USE, ERR_INVALID, ERR_SYSTEM, ERR_NOMEM. On
+ * failure listen_close cleans up. */
+int listen_open(struct listen_set *set, const struct options *opt, unsigned shards,
+                struct errmsg *why) FF_USE_RESULT;
+void listen_close(struct listen_set *set);
+/* The shard takes its sockets into its reactor. */
+int listeners_start(struct shard *s, struct errmsg *why) FF_USE_RESULT;
+void listeners_stop(struct shard *s);
+void listener_timer_fired(struct wheel_timer *t);
+
+#endif

@@ -1,0 +1,10 @@
+noinst_LTLIBRARIES += src/lib/libff-lib.la
+src_lib_libff_lib_la_SOURCES = \
+	src/lib/events.c \
+	src/lib/gateway.c \
+	src/lib/gateway.h \
+	src/lib/listener.c \
+	src/lib/listener.h \
+	src/lib/options_api.c \
+	src/lib/publish_api.c \
+	src/lib/shard.c

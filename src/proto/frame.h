@@ -1,0 +1,57 @@
+/* frame.h - a message encoded once, for every subscriber of both transports.
+ *
+ * One reference-counted block holds the SSE frame and, behind it, the
+ * WebSocket frame of the same envelope (docs/protocol.md, "Envelope"). It is
+ * encoded before its place in the log is known; frame_seal() then writes the
+ * sequence number into the three places where it stands.
+ *
+ * After frame_seal() a frame is immutable and may be read by any thread. */
+#ifndef FF_PROTO_FRAME_H
+#define FF_PROTO_FRAME_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "proto/cursor.h"
+#include "proto/publish.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct frame {
+    atomic_uint refs;
+    uint32_t sse_len; /* bytes[0 .. sse_len) */
+    uint32_t ws_len;  /* bytes[sse_len .. sse_len + ws_len) */
+    uint32_t seq_at[3]; /* where the decimal digits of seq stand */
+    uint8_t seq_digits;
+    char bytes[];
+};
+
+struct envelope {
+    enum target_kind kind;
+    struct str target;    /* channel or user id; unused for everyone */
+    struct str type, id, timestamp;
+    struct str source;    /* empty: left out */
+    struct str data;      /* valid JSON; minified here */
+    uint64_t epoch;
+};
+
+/* Encodes with room for exactly `seq_digits` digits (1..20). One reference.
+ * ERR_NOMEM, ERR_RANGE if a frame would exceed 2^31 bytes. */
+int frame_new(const struct envelope *e, unsigned seq_digits, struct frame **out) FF_USE_RESULT;
+/* The number of decimal digits of `seq` (1..20). */
+unsigned frame_digits(uint64_t seq);
+/* Writes `seq`, whose number of digits must be the one given to frame_new. */
+void frame_seal(struct frame *f, uint64_t seq);
+struct frame *frame_ref(struct frame *f);
+void frame_unref(struct frame *f); /* NULL is fine */
+
+static inline struct str frame_sse(const struct frame *f)
+{
+    return (struct str){f->bytes, f->sse_len};
+}
+static inline struct str frame_ws(const struct frame *f)
+{
+    return (struct str){f->bytes + f->sse_len, f->ws_len};
+}
+
+#endif

@@ -1,0 +1,527 @@
+#include "proto/publish.h"
+
+#include "base/suggest.h"
+#include "base/utf8.h"
+#include "proto/name.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum field {
+    F_TYPE,
+    F_DATA,
+    F_CHANNEL,
+    F_CHANNELS,
+    F_USER_ID,
+    F_USER_IDS,
+    F_ID,
+    F_SOURCE,
+    F_TIMESTAMP,
+    F_EXCEPT,
+    F_EPHEMERAL,
+    F_TTL,
+    F_REQUIRE_ACK,
+    FIELD_COUNT
+};
+
+static const char *const field_names[FIELD_COUNT] = {
+    [F_TYPE] = "type",
+    [F_DATA] = "data",
+    [F_CHANNEL] = "channel",
+    [F_CHANNELS] = "channels",
+    [F_USER_ID] = "userId",
+    [F_USER_IDS] = "userIds",
+    [F_ID] = "id",
+    [F_SOURCE] = "source",
+    [F_TIMESTAMP] = "timestamp",
+    [F_EXCEPT] = "except",
+    [F_EPHEMERAL] = "ephemeral",
+    [F_TTL] = "ttl",
+    [F_REQUIRE_ACK] = "requireAck",
+};
+
+#define ALL_FIELDS                                                                               \
+    "type, data, channel, channels, userId, userIds, id, source, timestamp, except, ephemeral, " \
+    "ttl, requireAck"
+
+#define BIT(f) (1u << (f))
+
+/* One publication being read. */
+struct reading {
+    struct publish *out;
+    struct publish_error *err;
+    const struct json_node *at[FIELD_COUNT]; /* NULL: absent */
+};
+
+/* Where the member's name stands; of its value if the name has escapes. */
+static size_t key_offset(const struct json_node *n)
+{
+    uintptr_t key = (uintptr_t)n->key.p;
+    uintptr_t value = (uintptr_t)n->raw.p;
+
+    if (n->key.len > 0 && key < value && value - key < n->offset) {
+        return n->offset - (size_t)(value - key) - 1;
+    }
+    return n->offset;
+}
+
+FF_PRINTF(6, 7)
+static int fail(struct publish_error *err, int status, const char *code, struct str field,
+                size_t offset, const char *fmt, ...)
+{
+    va_list ap;
+    size_t n = utf8_clip(field, sizeof(err->field) - 1);
+
+    err->status = status;
+    err->code = code;
+    err->offset = offset;
+    if (n > 0) {
+        memcpy(err->field, field.p, n);
+    }
+    err->field[n] = '\0';
+    va_start(ap, fmt);
+    (void)vsnprintf(err->detail, sizeof(err->detail), fmt, ap);
+    va_end(ap);
+    return ERR_INVALID;
+}
+
+static const char *with_article(enum json_type t)
+{
+    switch (t) {
+    case JSON_NUMBER:
+        return "a number";
+    case JSON_STRING:
+        return "a string";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_NULL:
+    case JSON_BOOL:
+        break;
+    }
+    return json_type_name(t);
+}
+
+static int wrong_type(struct reading *r, enum field f, const char *want)
+{
+    const struct json_node *n = r->at[f];
+
+    return fail(r->err, 400, "wrong_type", str_of(field_names[f]), n->offset,
+                "\"%s\" at byte %zu must be %s, not %s%s", field_names[f], n->offset, want,
+                with_article(n->type), n->type == JSON_NULL ? " (leave it out instead)" : "");
+}
+
+/* A name check's sentence as the error of a field. */
+static int bad_text(struct reading *r, enum field f, const struct json_node *n, int rc,
+                    const char *code, const struct errmsg *why)
+{
+    return fail(r->err, 422, rc == ERR_RESERVED ? "reserved_name" : code, str_of(field_names[f]),
+                n->offset, "\"%s\" at byte %zu: %s", field_names[f], n->offset, why->text);
+}
+
+static int check_lone(struct reading *r, enum field f, const struct json_node *n)
+{
+    if (!n->lone_surrogate) {
+        return 0;
+    }
+    return fail(r->err, 422, "bad_value", str_of(field_names[f]), n->offset,
+                "\"%s\" at byte %zu has half of a surrogate pair, which is no character: write "
+                "both halves or the character itself",
+                field_names[f], n->offset);
+}
+
+/* The text of a string field; leaves *out alone if the field is absent. */
+static int take_string(struct reading *r, enum field f, struct str *out)
+{
+    const struct json_node *n = r->at[f];
+
+    if (!n) {
+        return 0;
+    }
+    if (n->type != JSON_STRING) {
+        return wrong_type(r, f, "a string");
+    }
+    *out = n->text;
+    return check_lone(r, f, n);
+}
+
+static int take_bool(struct reading *r, enum field f, bool *out)
+{
+    const struct json_node *n = r->at[f];
+
+    if (!n) {
+        return 0;
+    }
+    if (n->type != JSON_BOOL) {
+        return wrong_type(r, f, "true or false");
+    }
+    *out = n->truth;
+    return 0;
+}
+
+static int take_type(struct reading *r)
+{
+    struct errmsg why;
+    int rc = take_string(r, F_TYPE, &r->out->type);
+
+    if (rc || !r->at[F_TYPE]) {
+        return rc;
+    }
+    rc = name_check_type(r->out->type, &why);
+    return rc ? bad_text(r, F_TYPE, r->at[F_TYPE], rc, "bad_name", &why) : 0;
+}
+
+static int take_text(struct reading *r, enum field f, const char *what, struct str *out)
+{
+    struct errmsg why;
+    int rc = take_string(r, f, out);
+
+    if (rc || !r->at[f]) {
+        return rc;
+    }
+    rc = name_check_text(what, *out, &why);
+    return rc ? bad_text(r, f, r->at[f], rc, "bad_value", &why) : 0;
+}
+
+static int take_timestamp(struct reading *r)
+{
+    const struct json_node *n = r->at[F_TIMESTAMP];
+    int rc = take_string(r, F_TIMESTAMP, &r->out->timestamp);
+
+    if (rc || !n) {
+        return rc;
+    }
+    if (!publish_timestamp_ok(r->out->timestamp)) {
+        return fail(r->err, 422, "bad_value", STR_LIT("timestamp"), n->offset,
+                    "\"timestamp\" at byte %zu must be an RFC 3339 time such as "
+                    "\"2026-11-20T10:00:00.000Z\"",
+                    n->offset);
+    }
+    r->out->has_timestamp = true;
+    return 0;
+}
+
+static int take_ttl(struct reading *r)
+{
+    const struct json_node *n = r->at[F_TTL];
+    uint64_t v = 0;
+
+    if (!n) {
+        return 0;
+    }
+    if (n->type != JSON_NUMBER) {
+        return wrong_type(r, F_TTL, "a number of seconds");
+    }
+    if (!json_uint(n, UINT32_MAX, &v) || v == 0) {
+        return fail(r->err, 422, "bad_value", STR_LIT("ttl"), n->offset,
+                    "\"ttl\" at byte %zu must be a whole number of seconds from 1 to %lu",
+                    n->offset, (unsigned long)UINT32_MAX);
+    }
+    r->out->ttl_s = (uint32_t)v;
+    return 0;
+}
+
+static int check_target(struct reading *r, enum field f, const struct json_node *n)
+{
+    bool channel = f == F_CHANNEL || f == F_CHANNELS;
+    struct errmsg why;
+    int rc = channel ? name_check_channel(n->text, &why) : name_check_user(n->text, &why);
+
+    return rc ? bad_text(r, f, n, rc, "bad_name", &why) : 0;
+}
+
+static int take_one(struct reading *r, enum field f, enum target_kind kind)
+{
+    int rc = take_string(r, f, &r->out->one);
+
+    if (rc || !r->at[f]) {
+        return rc;
+    }
+    r->out->kind = kind;
+    return check_target(r, f, r->at[f]);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const struct json_node *x = *(const struct json_node *const *)a;
+    const struct json_node *y = *(const struct json_node *const *)b;
+    int d = str_cmp(x->text, y->text);
+
+    return d ? d : (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static int check_repeats(struct reading *r, enum field f)
+{
+    const struct json_node *sorted[PUBLISH_MAX_TARGETS];
+    char shown[NAME_SHOW_MAX];
+    size_t n = 0;
+
+    for (const struct json_node *t = r->at[f]->child; t; t = t->next) {
+        sorted[n++] = t;
+    }
+    qsort(sorted, n, sizeof(sorted[0]), by_text);
+    for (size_t i = 1; i < n; i++) {
+        if (str_eq(sorted[i - 1]->text, sorted[i]->text)) {
+            return fail(r->err, 422, "bad_value", str_of(field_names[f]), sorted[i]->offset,
+                        "\"%s\" has \"%s\" twice, again at byte %zu: name each target once",
+                        field_names[f], name_show(sorted[i]->text, shown), sorted[i]->offset);
+        }
+    }
+    return 0;
+}
+
+static int take_list(struct reading *r, enum field f, enum target_kind kind, const char *single)
+{
+    const struct json_node *list = r->at[f];
+    int rc;
+
+    if (!list) {
+        return 0;
+    }
+    if (list->type != JSON_ARRAY) {
+        return wrong_type(r, f, "an array of strings");
+    }
+    if (list->count == 0) {
+        return fail(r->err, 422, "missing_value", str_of(field_names[f]), list->offset,
+                    "\"%s\" at byte %zu is empty: name at least one target, or leave it out to "
+                    "reach everyone",
+                    field_names[f], list->offset);
+    }
+    if (list->count > PUBLISH_MAX_TARGETS) {
+        return fail(r->err, 422, "too_many", str_of(field_names[f]), list->offset,
+                    "\"%s\" at byte %zu has %u targets, %d is the most: publish in parts",
+                    field_names[f], list->offset, list->count, PUBLISH_MAX_TARGETS);
+    }
+    for (const struct json_node *t = list->child; t; t = t->next) {
+        if (t->type != JSON_STRING) {
+            return fail(r->err, 400, "wrong_type", str_of(field_names[f]), t->offset,
+                        "\"%s\" must hold only strings (as \"%s\" takes one), not %s at byte %zu",
+                        field_names[f], single, with_article(t->type), t->offset);
+        }
+        rc = check_lone(r, f, t);
+        if (rc == 0) {
+            rc = check_target(r, f, t);
+        }
+        if (rc) {
+            return rc;
+        }
+    }
+    r->out->kind = kind;
+    r->out->several = true;
+    r->out->list = list->child;
+    r->out->count = list->count;
+    return check_repeats(r, f);
+}
+
+/* At most one of the four target fields. */
+static int check_conflict(struct reading *r)
+{
+    static const enum field targets[] = {F_CHANNEL, F_CHANNELS, F_USER_ID, F_USER_IDS};
+    const struct json_node *first = NULL;
+
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        const struct json_node *n = r->at[targets[i]];
+        if (n && first) {
+            return fail(r->err, 422, "conflicting_targets", n->key, key_offset(n),
+                        "\"%.*s\" and \"%.*s\" exclude each other: publish once for each, or "
+                        "leave one out",
+                        (int)first->key.len, first->key.p, (int)n->key.len, n->key.p);
+        }
+        first = n ? n : first;
+    }
+    return 0;
+}
+
+static int take_targets(struct reading *r)
+{
+    int rc = take_one(r, F_CHANNEL, TARGET_CHANNEL);
+
+    if (rc == 0) {
+        rc = take_one(r, F_USER_ID, TARGET_USER);
+    }
+    if (rc == 0) {
+        rc = take_list(r, F_CHANNELS, TARGET_CHANNEL, "channel");
+    }
+    if (rc == 0) {
+        rc = take_list(r, F_USER_IDS, TARGET_USER, "userId");
+    }
+    return rc ? rc : check_conflict(r);
+}
+
+static int take_ack(struct reading *r)
+{
+    const struct json_node *n = r->at[F_REQUIRE_ACK];
+    int rc = take_bool(r, F_REQUIRE_ACK, &r->out->require_ack);
+
+    if (rc == 0 && r->out->require_ack && r->out->kind != TARGET_USER) {
+        rc = fail(r->err, 422, "unsupported", STR_LIT("requireAck"), n->offset,
+                  "\"requireAck\" at byte %zu works only for users: add \"userId\" or "
+                  "\"userIds\", or leave it out",
+                  n->offset);
+    }
+    return rc;
+}
+
+static int unknown_field(struct reading *r, const struct json_node *n)
+{
+    const char *near = suggest(n->key, field_names, FIELD_COUNT);
+    char shown[NAME_SHOW_MAX];
+    size_t at = key_offset(n);
+
+    (void)name_show(n->key, shown);
+    if (near) {
+        return fail(r->err, 400, "unknown_field", n->key, at,
+                    "unknown field \"%s\" at byte %zu, did you mean \"%s\"?", shown, at, near);
+    }
+    return fail(r->err, 400, "unknown_field", n->key, at,
+                "unknown field \"%s\" at byte %zu; the fields are " ALL_FIELDS, shown, at);
+}
+
+/* Sorts the members into their places. */
+static int collect(struct reading *r, const struct json_node *obj)
+{
+    for (const struct json_node *n = obj->child; n; n = n->next) {
+        size_t f = 0;
+        while (f < FIELD_COUNT && !str_eqz(n->key, field_names[f])) {
+            f++;
+        }
+        if (f == FIELD_COUNT) {
+            return unknown_field(r, n);
+        }
+        if (r->at[f]) {
+            return fail(r->err, 400, "duplicate_field", n->key, key_offset(n),
+                        "\"%s\" stands twice, again at byte %zu: write it once", field_names[f],
+                        key_offset(n));
+        }
+        r->at[f] = n;
+    }
+    return 0;
+}
+
+int publish_parse(const struct json_node *node, struct publish *out, struct publish_error *err)
+{
+    struct reading r = {.out = out, .err = err};
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    memset(err, 0, sizeof(*err));
+    if (node->type != JSON_OBJECT) {
+        return fail(err, 400, "wrong_type", STR_NONE, node->offset,
+                    "a message must be an object such as {\"channel\":\"orders\",\"data\":1}, not "
+                    "%s (byte %zu)",
+                    with_article(node->type), node->offset);
+    }
+    out->kind = TARGET_EVERYONE;
+    out->type = STR_LIT("message");
+    out->data = STR_LIT("null");
+    out->count = 1;
+    rc = collect(&r, node);
+    if (rc == 0) {
+        rc = take_type(&r);
+    }
+    if (rc == 0) {
+        rc = take_targets(&r);
+    }
+    if (rc == 0) {
+        rc = take_text(&r, F_ID, "message id", &out->id);
+    }
+    if (rc == 0) {
+        rc = take_text(&r, F_SOURCE, "source", &out->source);
+    }
+    if (rc == 0) {
+        rc = take_text(&r, F_EXCEPT, "client id", &out->except);
+    }
+    if (rc == 0) {
+        rc = take_timestamp(&r);
+    }
+    if (rc == 0) {
+        rc = take_bool(&r, F_EPHEMERAL, &out->ephemeral);
+    }
+    if (rc == 0) {
+        rc = take_ttl(&r);
+    }
+    if (rc == 0) {
+        rc = take_ack(&r);
+    }
+    if (rc == 0 && r.at[F_DATA]) {
+        out->data = r.at[F_DATA]->raw;
+    }
+    return rc;
+}
+
+/* Reads exactly n digits; false if one is missing or the value is outside. */
+static bool digits(struct str s, size_t *at, size_t n, unsigned min, unsigned max, unsigned *out)
+{
+    unsigned v = 0;
+
+    if (s.len - *at < n) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        char c = s.p[(*at)++];
+        if (c < '0' || c > '9') {
+            return false;
+        }
+        v = v * 10 + (unsigned)(c - '0');
+    }
+    *out = v;
+    return v >= min && v <= max;
+}
+
+static bool one_of(struct str s, size_t *at, const char *allowed)
+{
+    if (*at >= s.len || s.p[*at] == '\0' || !strchr(allowed, s.p[*at])) {
+        return false;
+    }
+    (*at)++;
+    return true;
+}
+
+static bool date_ok(struct str s, size_t *at)
+{
+    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    unsigned year, month, day;
+
+    if (!digits(s, at, 4, 0, 9999, &year) || !one_of(s, at, "-") ||
+        !digits(s, at, 2, 1, 12, &month) || !one_of(s, at, "-") || !digits(s, at, 2, 1, 31, &day)) {
+        return false;
+    }
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return day <= days[month - 1] + (unsigned)(leap && month == 2);
+}
+
+static bool time_ok(struct str s, size_t *at)
+{
+    unsigned hour, minute, second;
+
+    if (!digits(s, at, 2, 0, 23, &hour) || !one_of(s, at, ":") ||
+        !digits(s, at, 2, 0, 59, &minute) || !one_of(s, at, ":") ||
+        !digits(s, at, 2, 0, 60, &second) || (second == 60 && minute != 59)) {
+        return false;
+    }
+    if (one_of(s, at, ".")) {
+        size_t start = *at;
+        while (*at < s.len && s.p[*at] >= '0' && s.p[*at] <= '9') {
+            (*at)++;
+        }
+        return *at > start && *at - start <= 9;
+    }
+    return true;
+}
+
+bool publish_timestamp_ok(struct str s)
+{
+    size_t at = 0;
+    unsigned v;
+
+    if (!date_ok(s, &at) || !one_of(s, &at, "Tt") || !time_ok(s, &at)) {
+        return false;
+    }
+    if (one_of(s, &at, "Zz")) {
+        return at == s.len;
+    }
+    return one_of(s, &at, "+-") && digits(s, &at, 2, 0, 23, &v) && one_of(s, &at, ":") &&
+           digits(s, &at, 2, 0, 59, &v) && at == s.len;
+}

@@ -1,0 +1,301 @@
+#include "ws/ops.h"
+
+#include "base/clock.h"
+#include "base/suggest.h"
+#include "proto/name.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One op on its way. */
+struct op {
+    struct ws_shard *w;
+    struct stream *s;
+    const struct json_node *root;
+    struct str ref; /* exact JSON text, or empty */
+};
+
+/* ---- replies ---- */
+
+static void put(struct op *op, struct strbuf *sb)
+{
+    if (strbuf_failed(sb)) {
+        stream_end(op->s, 1011, "out of memory");
+    } else {
+        stream_put_bytes(op->s, strbuf_str(sb));
+    }
+    strbuf_fini(sb);
+}
+
+static void reply_ok(struct op *op, struct str data)
+{
+    struct strbuf sb = STRBUF_INIT;
+
+    control_add_reply_ok(&sb, op->ref, data);
+    put(op, &sb);
+}
+
+static void reply_error(struct op *op, const char *code, const char *message)
+{
+    struct strbuf sb = STRBUF_INIT;
+
+    control_add_reply_error(&sb, op->ref, code, str_of(message));
+    put(op, &sb);
+}
+
+/* ---- members of the op ---- */
+
+/* Refuses members that are not in `known` (besides op and ref). */
+static bool known_members(struct op *op, const char *const *known, size_t n)
+{
+    char text[320];
+
+    for (const struct json_node *m = op->root->child; m; m = m->next) {
+        const char *near;
+        bool ok = str_eqz(m->key, "op") || str_eqz(m->key, "ref");
+        for (size_t i = 0; i < n && !ok; i++) {
+            ok = str_eqz(m->key, known[i]);
+        }
+        if (ok) {
+            continue;
+        }
+        near = suggest(m->key, known, n);
+        snprintf(text, sizeof(text), "unknown member \"%.*s\"%s%s%s",
+                 (int)(m->key.len > 64 ? 64 : m->key.len), m->key.p, near ? "; did you mean \"" : "",
+                 near ? near : "", near ? "\"?" : "");
+        reply_error(op, "bad_request", text);
+        return false;
+    }
+    return true;
+}
+
+static const struct json_node *need(struct op *op, const char *name, enum json_type type)
+{
+    const struct json_node *n = json_get(op->root, name);
+    char text[160];
+
+    if (n && n->type == type && !n->lone_surrogate) {
+        return n;
+    }
+    snprintf(text, sizeof(text), "\"%s\" must be %s %s", name,
+             type == JSON_ARRAY || type == JSON_OBJECT ? "an" : "a", json_type_name(type));
+    reply_error(op, "bad_request", text);
+    return NULL;
+}
+
+/* `at` NULL: without a position. */
+static void reply_channel(struct op *op, struct str name, const struct cursor *at, bool already)
+{
+    struct strbuf data = STRBUF_INIT;
+    char cursor[CURSOR_MAX];
+
+    strbuf_adds(&data, "{\"channel\":");
+    json_add_string(&data, name);
+    if (at) {
+        cursor_format(*at, cursor);
+        strbuf_addf(&data, ",\"cursor\":\"%s\"", cursor);
+    }
+    strbuf_adds(&data, already ? ",\"already\":true}" : "}");
+    reply_ok(op, strbuf_str(&data));
+    strbuf_fini(&data);
+}
+
+/* ---- the ops ---- */
+
+static void op_subscribe(struct op *op)
+{
+    static const char *const members[] = {"channel"};
+    const struct json_node *n;
+    struct errmsg why;
+    struct cursor top;
+    int rc;
+
+    if (!known_members(op, members, 1) || !(n = need(op, "channel", JSON_STRING))) {
+        return;
+    }
+    rc = name_check_subscription(n->text, &why);
+    if (rc != 0) {
+        reply_error(op, rc == ERR_RESERVED ? "reserved_channel" : "bad_channel", why.text);
+        return;
+    }
+    if (op->s->member.names >= op->s->env->opt->max_channels &&
+        !member_has_name(&op->s->member, n->text)) {
+        snprintf(why.text, sizeof(why.text),
+                 "a client may subscribe to %u channels (max-channels-per-client); "
+                 "unsubscribe from one first",
+                 op->s->env->opt->max_channels);
+        reply_error(op, "too_many_channels", why.text);
+        return;
+    }
+    rc = router_subscribe(op->s->env->router, &op->s->member, n->text, &top);
+    if (rc == 0 || rc == ERR_EXISTS) {
+        reply_channel(op, n->text, &top, rc == ERR_EXISTS);
+    } else {
+        stream_end(op->s, 1011, "out of memory");
+    }
+}
+
+static void op_unsubscribe(struct op *op)
+{
+    static const char *const members[] = {"channel"};
+    const struct json_node *n;
+    int rc;
+
+    if (!known_members(op, members, 1) || !(n = need(op, "channel", JSON_STRING))) {
+        return;
+    }
+    rc = router_unsubscribe(op->s->env->router, &op->s->member, n->text);
+    if (rc == 0) {
+        reply_channel(op, n->text, NULL, false);
+    } else if (rc == ERR_NOT_FOUND) {
+        reply_error(op, "not_subscribed", "not subscribed to this channel");
+    } else {
+        stream_end(op->s, 1011, "out of memory");
+    }
+}
+
+static void op_meta(struct op *op)
+{
+    static const char *const members[] = {"meta"};
+    const struct json_node *n;
+    struct strbuf sb = STRBUF_INIT;
+    char text[128];
+    char *meta;
+
+    if (!known_members(op, members, 1) || !(n = need(op, "meta", JSON_OBJECT))) {
+        return;
+    }
+    json_minify(&sb, n->raw);
+    if (sb.len > op->s->env->opt->max_meta) {
+        snprintf(text, sizeof(text), "meta has %zu bytes; %llu are allowed (max-meta)", sb.len,
+                 (unsigned long long)op->s->env->opt->max_meta);
+        reply_error(op, "too_large", text);
+        strbuf_fini(&sb);
+        return;
+    }
+    meta = strbuf_steal(&sb, NULL);
+    if (!meta) {
+        stream_end(op->s, 1011, "out of memory");
+        return;
+    }
+    free(op->s->meta);
+    op->s->meta = meta;
+    reply_ok(op, STR_LIT("{}"));
+}
+
+static void op_message(struct op *op)
+{
+    static const char *const members[] = {"data"};
+    const struct json_node *n = json_get(op->root, "data");
+    bool taken;
+
+    if (!known_members(op, members, 1)) {
+        return;
+    }
+    if (!n) {
+        reply_error(op, "bad_request", "\"data\" is missing: any JSON value");
+        return;
+    }
+    taken = op->s->env->hooks.received(op->s->env->hooks.ctx, op->s, n->raw);
+    reply_ok(op, taken ? STR_LIT("{\"handled\":true}") : STR_LIT("{\"handled\":false}"));
+}
+
+static void op_ping(struct op *op)
+{
+    char data[64];
+    char now[CLOCK_RFC3339_LEN + 1];
+
+    if (!known_members(op, NULL, 0)) {
+        return;
+    }
+    clock_rfc3339(clock_real_ms(), now);
+    snprintf(data, sizeof(data), "{\"time\":\"%s\"}", now);
+    reply_ok(op, str_of(data));
+}
+
+static void op_publish(struct op *op)
+{
+    reply_error(op, "not_permitted", "clients may not publish; use POST /broadcast from a backend");
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct op *op);
+} ops[] = {
+    {"subscribe", op_subscribe}, {"unsubscribe", op_unsubscribe}, {"meta", op_meta},
+    {"message", op_message},     {"ping", op_ping},               {"publish", op_publish},
+};
+
+#define NOPS (sizeof(ops) / sizeof(ops[0]))
+
+static void unknown_op(struct op *op, struct str name)
+{
+    const char *names[NOPS];
+    const char *near;
+    char text[200];
+
+    for (size_t i = 0; i < NOPS; i++) {
+        names[i] = ops[i].name;
+    }
+    near = suggest(name, names, NOPS);
+    if (near) {
+        snprintf(text, sizeof(text), "unknown op; did you mean \"%s\"?", near);
+    } else {
+        snprintf(text, sizeof(text), "unknown op; there are subscribe, unsubscribe, meta, message, "
+                                     "ping");
+    }
+    reply_error(op, "unknown_op", text);
+}
+
+/* The client's ref, to be echoed exactly: a string or a number. */
+static bool take_ref(struct op *op)
+{
+    const struct json_node *ref = json_get(op->root, "ref");
+
+    if (!ref) {
+        return true;
+    }
+    if ((ref->type != JSON_STRING && ref->type != JSON_NUMBER) || ref->raw.len > 128) {
+        reply_error(op, "bad_request", "\"ref\" must be a string or a number of at most 128 bytes");
+        return false;
+    }
+    op->ref = ref->raw;
+    return true;
+}
+
+void ws_op(struct ws_shard *w, struct stream *s, struct str text)
+{
+    static const struct json_limits limits = {.max_depth = 64, .tree_depth = 2, .max_nodes = 64};
+    struct op op = {w, s, NULL, STR_NONE};
+    struct json_error err;
+    const struct json_node *name;
+    char why[256];
+
+    if (json_parse(w->doc, text, &limits, &op.root, &err) != 0) {
+        snprintf(why, sizeof(why), "byte %zu: %s", err.offset, err.text);
+        reply_error(&op, "bad_json", why);
+        return;
+    }
+    if (op.root->type != JSON_OBJECT) {
+        reply_error(&op, "bad_request", "a message must be a JSON object with an \"op\"");
+        return;
+    }
+    if (!take_ref(&op)) {
+        return;
+    }
+    if (json_duplicate(op.root)) {
+        reply_error(&op, "bad_request", "a member stands twice");
+        return;
+    }
+    name = need(&op, "op", JSON_STRING);
+    if (!name) {
+        return;
+    }
+    for (size_t i = 0; i < NOPS; i++) {
+        if (str_eqz(name->text, ops[i].name)) {
+            ops[i].run(&op);
+            return;
+        }
+    }
+    unknown_op(&op, name->text);
+}

@@ -1,0 +1,218 @@
+#include "ws/rx.h"
+
+#include "base/utf8.h"
+#include "proto/wsframe.h"
+
+#include <stdlib.h>
+#include <wslay/wslay.h>
+
+/* A message in more pieces than this costs more to keep than it is worth. */
+#define MAX_FRAGMENTS 4096
+
+struct ws_rx {
+    wslay_event_context_ptr ctx;
+    struct ws_rx *next;
+    /* During a feed: */
+    const struct ws_rx_handler *h;
+    void *h_ctx;
+    struct str in;
+    struct strbuf *out;
+    bool dry;               /* asked for bytes when there were none */
+    bool closed;            /* a Close came */
+    uint16_t violation;     /* close code that wslay does not know to send */
+    /* Across feeds: wslay keeps partial headers inside, so what it has used up
+     * is counted. */
+    uint64_t fed, framed;
+    uint32_t fragments;
+    bool frame_open, message_open;
+};
+
+static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags, void *u)
+{
+    struct ws_rx *rx = u;
+    size_t n = rx->in.len < len ? rx->in.len : len;
+
+    (void)flags;
+    if (n == 0) {
+        rx->dry = true;
+        wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(buf, rx->in.p, n);
+    rx->in.p += n;
+    rx->in.len -= n;
+    rx->fed += n;
+    return (ssize_t)n;
+}
+
+static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t len, int flags,
+                       void *u)
+{
+    struct ws_rx *rx = u;
+
+    (void)ctx;
+    (void)flags;
+    strbuf_add(rx->out, data, len); /* always whole: frames never interleave */
+    return (ssize_t)len;
+}
+
+static void violate(struct ws_rx *rx, uint16_t code)
+{
+    if (!rx->violation) {
+        rx->violation = code;
+    }
+    wslay_event_shutdown_read(rx->ctx);
+}
+
+static void on_frame_start(wslay_event_context_ptr ctx,
+                           const struct wslay_event_on_frame_recv_start_arg *arg, void *u)
+{
+    struct ws_rx *rx = u;
+    unsigned header = arg->payload_length < 126 ? 6 : arg->payload_length < 65536 ? 8 : 14;
+
+    (void)ctx;
+    rx->framed += header + arg->payload_length;
+    rx->frame_open = true;
+    if (arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1) {
+        violate(rx, 1002); /* wslay lets it pass (RFC 6455 5.5.1) */
+    }
+    if (!wslay_is_ctrl_frame(arg->opcode)) {
+        rx->message_open = !arg->fin;
+        rx->fragments = arg->opcode == WSLAY_CONTINUATION_FRAME ? rx->fragments + 1 : 1;
+        if (rx->fragments > MAX_FRAGMENTS) {
+            violate(rx, 1009);
+        }
+    }
+}
+
+static void on_frame_end(wslay_event_context_ptr ctx, void *u)
+{
+    struct ws_rx *rx = u;
+
+    (void)ctx;
+    rx->frame_open = false;
+}
+
+static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
+                       void *u)
+{
+    struct ws_rx *rx = u;
+    struct str data = {(const char *)arg->msg, arg->msg_length};
+
+    (void)ctx;
+    if (!data.p) {
+        data = STR_LIT(""); /* wslay gives NULL for an empty message */
+    }
+    switch (arg->opcode) {
+    case WSLAY_TEXT_FRAME:
+    case WSLAY_BINARY_FRAME:
+        if (!rx->violation && !rx->closed) {
+            rx->h->message(rx->h_ctx, arg->opcode == WSLAY_BINARY_FRAME, data);
+        }
+        break;
+    case WSLAY_CONNECTION_CLOSE:
+        rx->closed = true;
+        /* wslay's own check of the reason misses some split ones. */
+        if (data.len > 2 && !utf8_valid((struct str){data.p + 2, data.len - 2})) {
+            violate(rx, 1007);
+        }
+        break;
+    case WSLAY_PONG:
+        rx->h->pong(rx->h_ctx);
+        break;
+    default:
+        break;
+    }
+}
+
+int ws_rx_new(struct ws_rx **out)
+{
+    static const struct wslay_event_callbacks callbacks = {
+        .recv_callback = on_recv,
+        .send_callback = on_send,
+        .on_frame_recv_start_callback = on_frame_start,
+        .on_frame_recv_end_callback = on_frame_end,
+        .on_msg_recv_callback = on_message,
+    };
+    struct ws_rx *rx = calloc(1, sizeof(*rx));
+
+    if (!rx) {
+        return ERR_NOMEM;
+    }
+    if (wslay_event_context_server_init(&rx->ctx, &callbacks, rx) != 0) {
+        free(rx);
+        return ERR_NOMEM;
+    }
+    *out = rx;
+    return 0;
+}
+
+void ws_rx_free(struct ws_rx *rx)
+{
+    if (rx) {
+        wslay_event_context_free(rx->ctx);
+        free(rx);
+    }
+}
+
+bool ws_rx_clean(const struct ws_rx *rx)
+{
+    return rx->fed == rx->framed && !rx->frame_open && !rx->message_open;
+}
+
+struct ws_rx *ws_rx_next(const struct ws_rx *rx)
+{
+    return rx->next;
+}
+
+void ws_rx_set_next(struct ws_rx *rx, struct ws_rx *next)
+{
+    rx->next = next;
+}
+
+/* Our own Close, where wslay would send none or one without a code. */
+static enum ws_rx_state refuse(struct strbuf *out, uint16_t as, uint16_t *code)
+{
+    wsframe_add_close(out, as, STR_NONE);
+    *code = as;
+    return WS_RX_VIOLATION;
+}
+
+enum ws_rx_state ws_rx_feed(struct ws_rx *rx, const struct ws_rx_handler *h, void *ctx,
+                            uint64_t max_message, struct str in, struct strbuf *out,
+                            uint16_t *code)
+{
+    int r;
+
+    rx->h = h;
+    rx->h_ctx = ctx;
+    rx->in = in;
+    rx->out = out;
+    rx->dry = false;
+    wslay_event_config_set_max_recv_msg_length(rx->ctx, max_message);
+    do {
+        r = wslay_event_recv(rx->ctx);
+    } while (r == 0 && !rx->dry && wslay_event_want_read(rx->ctx));
+    if (r == WSLAY_ERR_NOMEM) {
+        return WS_RX_NOMEM;
+    }
+    if (rx->violation) {
+        return refuse(out, rx->violation, code);
+    }
+    if (r != 0) {
+        return refuse(out, 1002, code); /* control frame too long or split, bad length */
+    }
+    if (wslay_event_send(rx->ctx) != 0) {
+        return WS_RX_NOMEM;
+    }
+    if (rx->closed) {
+        uint16_t got = wslay_event_get_status_code_received(rx->ctx);
+        *code = got == WSLAY_CODE_NO_STATUS_RCVD ? 0 : got;
+        return WS_RX_CLOSED;
+    }
+    if (wslay_event_get_close_sent(rx->ctx)) {
+        *code = wslay_event_get_status_code_sent(rx->ctx);
+        return WS_RX_VIOLATION;
+    }
+    return WS_RX_OPEN;
+}

@@ -1,0 +1,300 @@
+#include "ws/session.h"
+
+#include "proto/wsframe.h"
+#include "ws/ops.h"
+#include "ws/rx.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define CHUNK 16384
+/* One client reads at most this much in a turn of the loop. */
+#define CHUNKS_PER_TURN 16
+/* Answers to what a client sends wait for it to read: beyond this many bytes
+ * no more is read from it. */
+#define REPLY_BACKLOG 65536
+#define MAX_SPARE 8
+
+struct ws_stream {
+    struct stream s; /* first */
+    struct ws_shard *shard;
+    struct ws_rx *rx; /* only while a frame or message is incomplete */
+    bool awaits_pong;
+    bool read_paused;
+};
+
+static struct ws_stream *ws_of(struct stream *s)
+{
+    return (struct ws_stream *)(void *)s;
+}
+
+/* ---- contexts ---- */
+
+static struct ws_rx *rx_take(struct ws_stream *c)
+{
+    struct ws_shard *w = c->shard;
+    struct ws_rx *rx = c->rx;
+
+    if (rx) {
+        c->rx = NULL;
+        return rx;
+    }
+    if (w->spare) {
+        rx = w->spare;
+        w->spare = ws_rx_next(rx);
+        w->nspare--;
+        return rx;
+    }
+    return ws_rx_new(&rx) == 0 ? rx : NULL;
+}
+
+static void rx_give_back(struct ws_stream *c, struct ws_rx *rx)
+{
+    struct ws_shard *w = c->shard;
+
+    if (!ws_rx_clean(rx)) {
+        c->rx = rx;
+    } else if (w->nspare < MAX_SPARE) {
+        ws_rx_set_next(rx, w->spare);
+        w->spare = rx;
+        w->nspare++;
+    } else {
+        ws_rx_free(rx);
+    }
+}
+
+/* ---- receiving ---- */
+
+static void echo(struct stream *s, bool binary, struct str data)
+{
+    struct strbuf sb = STRBUF_INIT;
+
+    wsframe_add(&sb, binary ? WS_BINARY : WS_TEXT, data);
+    if (strbuf_failed(&sb)) {
+        stream_kill(s, "out of memory");
+    } else {
+        stream_put_bytes(s, strbuf_str(&sb));
+    }
+    strbuf_fini(&sb);
+}
+
+static void on_message(void *ctx, bool binary, struct str data)
+{
+    struct ws_stream *c = ctx;
+
+    metrics_inc(c->s.env->metrics, METRIC_WS_RECEIVED);
+    if (c->s.ending || c->s.dead) {
+        return;
+    }
+    if (c->s.env->opt->test_ws_echo) {
+        echo(&c->s, binary, data);
+    } else if (binary) {
+        stream_log(&c->s, LOG_INFO_LVL, "binary WebSocket message refused", NULL, NULL);
+        stream_end(&c->s, 1003, "binary message");
+    } else {
+        ws_op(c->shard, &c->s, data);
+    }
+}
+
+static void on_pong(void *ctx)
+{
+    (void)ctx; /* any bytes show that the peer is alive: see came_alive */
+}
+
+static const struct ws_rx_handler rx_handler = {on_message, on_pong};
+
+static void violation(struct ws_stream *c, uint16_t code)
+{
+    char text[NUM_LEN];
+
+    metrics_inc(c->s.env->metrics, METRIC_WS_VIOLATIONS);
+    stream_log(&c->s, LOG_INFO_LVL, "WebSocket protocol violation", "code", num_text(text, code));
+    stream_finish(&c->s, "protocol violation");
+}
+
+static void feed(struct ws_stream *c, struct str in)
+{
+    struct ws_rx *rx = rx_take(c);
+    struct strbuf out = STRBUF_INIT;
+    enum ws_rx_state state;
+    uint16_t code = 0;
+
+    if (!rx) {
+        stream_end(&c->s, 1011, "out of memory");
+        return;
+    }
+    state = ws_rx_feed(rx, &rx_handler, c, c->s.env->opt->max_message, in, &out, &code);
+    /* A Close of ours may be queued already (binary message): nothing after it. */
+    if (out.len && !c->s.ending) {
+        stream_put_bytes(&c->s, strbuf_str(&out));
+    }
+    switch (strbuf_failed(&out) ? WS_RX_NOMEM : state) {
+    case WS_RX_OPEN:
+        rx_give_back(c, rx);
+        rx = NULL;
+        break;
+    case WS_RX_CLOSED:
+        stream_finish(&c->s, "closed by client");
+        break;
+    case WS_RX_VIOLATION:
+        violation(c, code);
+        break;
+    case WS_RX_NOMEM:
+        stream_end(&c->s, 1011, "out of memory");
+        break;
+    }
+    strbuf_fini(&out);
+    ws_rx_free(rx);
+}
+
+static void came_alive(struct ws_stream *c)
+{
+    c->s.active_ms = c->s.env->now_ms;
+    if (c->awaits_pong && !c->s.ending) {
+        c->awaits_pong = false;
+        if (c->s.timer.kind == STREAM_TIMER_PONG) {
+            stream_start_beat(&c->s, false);
+        }
+    }
+}
+
+static void at_end(struct stream *s, ssize_t n)
+{
+    if (s->ending) {
+        stream_kill(s, "closed");
+    } else {
+        stream_log(s, LOG_DEBUG_LVL, "client vanished without a Close", NULL, NULL);
+        stream_kill(s, n == 0 ? "closed without a Close" : "connection lost");
+    }
+}
+
+static void ws_readable(struct stream *s, uint32_t events)
+{
+    struct ws_stream *c = ws_of(s);
+
+    (void)events;
+    for (int i = 0; i < CHUNKS_PER_TURN && !s->dead; i++) {
+        ssize_t n;
+        if (!s->ending && s->q.bytes > REPLY_BACKLOG && s->blocked && !(events & EPOLLHUP)) {
+            c->read_paused = true; /* ws_writable goes on */
+            return;
+        }
+        n = recv(s->fd, c->shard->chunk, CHUNK, MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0 && errno == EAGAIN) {
+            return;
+        }
+        if (n <= 0) {
+            at_end(s, n);
+            return;
+        }
+        if (!s->ending) {
+            came_alive(c);
+            feed(c, (struct str){c->shard->chunk, (size_t)n});
+        }
+    }
+    /* There may be more: ask epoll again after the others had their turn. */
+    if (!s->dead && reactor_mod(s->env->reactor, s->fd,
+                                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &s->src) != 0) {
+        stream_kill(s, "epoll failed");
+    }
+}
+
+static void ws_writable(struct stream *s)
+{
+    struct ws_stream *c = ws_of(s);
+
+    if (c->read_paused) {
+        c->read_paused = false;
+        if (reactor_mod(s->env->reactor, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                        &s->src) != 0) {
+            stream_kill(s, "epoll failed");
+        }
+    }
+}
+
+/* ---- sending ---- */
+
+static void ws_beat(struct stream *s)
+{
+    struct ws_stream *c = ws_of(s);
+
+    stream_put_bytes(s, STR_LIT("\x89\x00"));
+    c->awaits_pong = true;
+    s->timer.kind = STREAM_TIMER_PONG;
+    wheel_start(s->env->wheel, &s->timer, s->env->now_ms, s->env->opt->pong_timeout);
+}
+
+static void ws_farewell(struct stream *s, uint16_t code, const char *reason)
+{
+    struct strbuf sb = STRBUF_INIT;
+
+    wsframe_add_close(&sb, code, str_of(reason));
+    if (!strbuf_failed(&sb)) {
+        stream_put_bytes(s, strbuf_str(&sb));
+    }
+    strbuf_fini(&sb);
+}
+
+static void ws_free(struct stream *s)
+{
+    struct ws_stream *c = ws_of(s);
+
+    ws_rx_free(c->rx);
+    free(c);
+}
+
+static const struct stream_ops ws_stream_ops = {
+    .transport = TRANSPORT_WS,
+    .readable = ws_readable,
+    .beat = ws_beat,
+    .farewell = ws_farewell,
+    .writable = ws_writable,
+    .free = ws_free,
+};
+
+/* ---- life ---- */
+
+int ws_shard_init(struct ws_shard *w, struct conn_env *env)
+{
+    *w = (struct ws_shard){.env = env};
+    w->chunk = malloc(CHUNK);
+    return w->chunk ? json_doc_new(&w->doc) : ERR_NOMEM;
+}
+
+void ws_shard_fini(struct ws_shard *w)
+{
+    while (w->spare) {
+        struct ws_rx *rx = w->spare;
+        w->spare = ws_rx_next(rx);
+        ws_rx_free(rx);
+    }
+    json_doc_free(w->doc);
+    free(w->chunk);
+    *w = (struct ws_shard){0};
+}
+
+int ws_open(struct ws_shard *w, const struct stream_intro *intro, struct str early)
+{
+    struct ws_stream *c = calloc(1, sizeof(*c));
+    int rc;
+
+    if (!c) {
+        close(intro->fd);
+        return ERR_NOMEM;
+    }
+    c->shard = w;
+    rc = stream_open(&c->s, w->env, &ws_stream_ops, intro);
+    if (rc != 0) {
+        free(c);
+        return rc;
+    }
+    if (early.len) {
+        feed(c, early);
+    }
+    return 0;
+}

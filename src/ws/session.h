@@ -1,0 +1,32 @@
+/* session.h - a WebSocket client on a conn (RFC 6455), the only user of wslay.
+ *
+ * wslay receives: it checks frames, assembles messages, answers pings and
+ * closes. What it wants to send goes into the client's queue like everything
+ * else, whole frames at a time. A context costs about 9 KB, so an idle client
+ * has none: it borrows one from its shard while bytes are being fed and keeps
+ * it only as long as a frame or message is incomplete. */
+#ifndef FF_WS_SESSION_H
+#define FF_WS_SESSION_H
+
+#include "conn/stream.h"
+#include "proto/json.h"
+
+struct ws_rx;
+
+/* What the WebSocket clients of one shard share. */
+struct ws_shard {
+    struct conn_env *env;
+    struct ws_rx *spare;      /* clean contexts */
+    unsigned nspare;
+    struct json_doc *doc;     /* for ops */
+    char *chunk;              /* read buffer */
+};
+
+int ws_shard_init(struct ws_shard *w, struct conn_env *env) FF_USE_RESULT;
+void ws_shard_fini(struct ws_shard *w);
+
+/* Takes over intro->fd (also on failure). `early` are bytes that the client
+ * sent right behind its handshake. */
+int ws_open(struct ws_shard *w, const struct stream_intro *intro, struct str early) FF_USE_RESULT;
+
+#endif

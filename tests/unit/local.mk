@@ -1,0 +1,148 @@
+# Made by script/lists from the files in this folder; do not edit.
+#
+# Each unit test is a program of its own, linked with the library of the
+# folder it tests and those of the floors below, so that an upward call does
+# not link. Stress programs have their own main, for the thread sanitizer.
+
+unit_tests = \
+	tests/unit/test_base_clock \
+	tests/unit/test_base_err \
+	tests/unit/test_base_intern \
+	tests/unit/test_base_log \
+	tests/unit/test_base_map \
+	tests/unit/test_base_rng \
+	tests/unit/test_base_strbuf \
+	tests/unit/test_base_suggest \
+	tests/unit/test_base_utf8 \
+	tests/unit/test_conf_check \
+	tests/unit/test_conf_options \
+	tests/unit/test_conf_sources \
+	tests/unit/test_proto_control \
+	tests/unit/test_proto_cursor \
+	tests/unit/test_proto_frame \
+	tests/unit/test_proto_json \
+	tests/unit/test_proto_name \
+	tests/unit/test_proto_nomem \
+	tests/unit/test_proto_origin \
+	tests/unit/test_proto_problem \
+	tests/unit/test_proto_publish \
+	tests/unit/test_proto_sse \
+	tests/unit/test_proto_target \
+	tests/unit/test_proto_wsframe \
+	tests/unit/test_proto_wshandshake \
+	tests/unit/test_rt_mailbox \
+	tests/unit/test_rt_reactor \
+	tests/unit/test_rt_wheel \
+	tests/unit/test_stat_metrics
+
+stress_tests = \
+	tests/unit/stress_base_log \
+	tests/unit/stress_rt_mailbox
+
+EXTRA_PROGRAMS += $(stress_tests)
+if WITH_TESTS
+check_PROGRAMS += $(unit_tests) $(stress_tests)
+TESTS += $(unit_tests) $(stress_tests)
+endif
+
+# Unit tests only, for builds with sanitizers.
+check-unit:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests) $(stress_tests)'
+# What the thread sanitizer runs: it cannot live with Criterion.
+check-stress: $(stress_tests)
+	@for t in $(stress_tests); do \
+	  echo "stress: $$t"; ./$$t || exit 1; \
+	done
+.PHONY: check-unit check-stress
+
+tests_unit_test_base_clock_SOURCES = tests/unit/test_base_clock.c
+tests_unit_test_base_clock_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_clock_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_err_SOURCES = tests/unit/test_base_err.c
+tests_unit_test_base_err_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_err_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_intern_SOURCES = tests/unit/test_base_intern.c
+tests_unit_test_base_intern_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_intern_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_log_SOURCES = tests/unit/test_base_log.c
+tests_unit_test_base_log_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_log_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_map_SOURCES = tests/unit/test_base_map.c
+tests_unit_test_base_map_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_map_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_rng_SOURCES = tests/unit/test_base_rng.c
+tests_unit_test_base_rng_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_rng_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_strbuf_SOURCES = tests/unit/test_base_strbuf.c
+tests_unit_test_base_strbuf_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_strbuf_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_suggest_SOURCES = tests/unit/test_base_suggest.c
+tests_unit_test_base_suggest_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_suggest_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_base_utf8_SOURCES = tests/unit/test_base_utf8.c
+tests_unit_test_base_utf8_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_base_utf8_LDADD = $(floor_base) $(CRITERION_LIBS)
+tests_unit_test_conf_check_SOURCES = tests/unit/test_conf_check.c
+tests_unit_test_conf_check_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conf_check_LDADD = $(floor_conf) $(CRITERION_LIBS)
+tests_unit_test_conf_options_SOURCES = tests/unit/test_conf_options.c
+tests_unit_test_conf_options_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conf_options_LDADD = $(floor_conf) $(CRITERION_LIBS)
+tests_unit_test_conf_sources_SOURCES = tests/unit/test_conf_sources.c
+tests_unit_test_conf_sources_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conf_sources_LDADD = $(floor_conf) $(CRITERION_LIBS)
+tests_unit_test_proto_control_SOURCES = tests/unit/test_proto_control.c
+tests_unit_test_proto_control_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_control_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_cursor_SOURCES = tests/unit/test_proto_cursor.c
+tests_unit_test_proto_cursor_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_cursor_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_frame_SOURCES = tests/unit/test_proto_frame.c
+tests_unit_test_proto_frame_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_frame_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_json_SOURCES = tests/unit/test_proto_json.c
+tests_unit_test_proto_json_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_json_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_name_SOURCES = tests/unit/test_proto_name.c
+tests_unit_test_proto_name_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_name_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_nomem_SOURCES = tests/unit/test_proto_nomem.c
+tests_unit_test_proto_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_nomem_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_origin_SOURCES = tests/unit/test_proto_origin.c
+tests_unit_test_proto_origin_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_origin_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_problem_SOURCES = tests/unit/test_proto_problem.c
+tests_unit_test_proto_problem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_problem_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_publish_SOURCES = tests/unit/test_proto_publish.c
+tests_unit_test_proto_publish_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_publish_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_sse_SOURCES = tests/unit/test_proto_sse.c
+tests_unit_test_proto_sse_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_sse_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_target_SOURCES = tests/unit/test_proto_target.c
+tests_unit_test_proto_target_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_target_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_wsframe_SOURCES = tests/unit/test_proto_wsframe.c
+tests_unit_test_proto_wsframe_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_wsframe_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_wshandshake_SOURCES = tests/unit/test_proto_wshandshake.c
+tests_unit_test_proto_wshandshake_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_wshandshake_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_rt_mailbox_SOURCES = tests/unit/test_rt_mailbox.c
+tests_unit_test_rt_mailbox_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_rt_mailbox_LDADD = $(floor_rt) $(CRITERION_LIBS)
+tests_unit_test_rt_reactor_SOURCES = tests/unit/test_rt_reactor.c
+tests_unit_test_rt_reactor_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_rt_reactor_LDADD = $(floor_rt) $(CRITERION_LIBS)
+tests_unit_test_rt_wheel_SOURCES = tests/unit/test_rt_wheel.c
+tests_unit_test_rt_wheel_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_rt_wheel_LDADD = $(floor_rt) $(CRITERION_LIBS)
+tests_unit_test_stat_metrics_SOURCES = tests/unit/test_stat_metrics.c
+tests_unit_test_stat_metrics_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_stat_metrics_LDADD = $(floor_stat) $(CRITERION_LIBS)
+tests_unit_stress_base_log_SOURCES = tests/unit/stress_base_log.c
+tests_unit_stress_base_log_LDADD = $(floor_base)
+tests_unit_stress_rt_mailbox_SOURCES = tests/unit/stress_rt_mailbox.c
+tests_unit_stress_rt_mailbox_LDADD = $(floor_rt)

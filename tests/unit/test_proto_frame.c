@@ -1,0 +1,206 @@
+#include "proto/frame.h"
+
+#include "proto/json.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static const struct envelope order = {
+    .kind = TARGET_CHANNEL,
+    .target = STR_LIT("orders"),
+    .type = STR_LIT("order.created"),
+    .id = STR_LIT("ID"),
+    .timestamp = STR_LIT("2026-11-20T10:00:00.000Z"),
+    .source = STR_LIT("shop"),
+    .data = STR_LIT("{ \"n\" : 99.99 ,\r\n \"a b\" : [ 1 , 2 ] }"),
+    .epoch = 12345,
+};
+
+static struct frame *make(const struct envelope *e, uint64_t seq)
+{
+    struct frame *f = NULL;
+
+    cr_assert_eq(frame_new(e, frame_digits(seq), &f), 0);
+    frame_seal(f, seq);
+    return f;
+}
+
+/* Checks both frames against the envelope and the lines before it. */
+static void expect(const struct envelope *e, uint64_t seq, const char *lead, const char *envelope)
+{
+    char want[2000];
+    struct frame *f = make(e, seq);
+
+    (void)snprintf(want, sizeof(want), "%sdata: %s\n\n", lead, envelope);
+    cr_expect(str_eqz(frame_sse(f), want), "%.*s", (int)f->sse_len, f->bytes);
+    size_t n = strlen(envelope);
+    size_t header = n < 126 ? 2 : 4;
+    struct str ws = frame_ws(f);
+    cr_assert_eq(ws.len, header + n);
+    cr_expect_eq((unsigned char)ws.p[0], 0x81);
+    if (header == 2) {
+        cr_expect_eq((unsigned char)ws.p[1], n);
+    } else {
+        cr_expect_eq((unsigned char)ws.p[1], 126);
+        cr_expect_eq((unsigned)(unsigned char)ws.p[2] << 8 | (unsigned char)ws.p[3], n);
+    }
+    cr_expect_eq(memcmp(ws.p + header, envelope, n), 0, "%.*s", (int)ws.len, ws.p);
+    frame_unref(f);
+}
+
+Test(frame, all_parts_in_order)
+{
+    expect(
+        &order, 1042, "event: order.created\nid: 9ix-1042\n",
+        "{\"type\":\"order.created\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-1042\","
+        "\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"source\":\"shop\","
+        "\"data\":{\"n\":99.99,\"a b\":[1,2]}}");
+}
+
+Test(frame, user_everyone_and_message)
+{
+    struct envelope e = order;
+
+    e.source = STR_NONE;
+    e.data = STR_LIT("null");
+    e.type = STR_LIT("message");
+    e.kind = TARGET_USER;
+    e.target = STR_LIT("a\"b");
+    expect(&e, 7, "id: 9ix-7\n",
+           "{\"type\":\"message\",\"userId\":\"a\\\"b\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
+           "\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"data\":null}");
+    e.kind = TARGET_EVERYONE;
+    e.target = STR_NONE;
+    expect(&e, 7, "id: 9ix-7\n",
+           "{\"type\":\"message\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
+           "\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"data\":null}");
+}
+
+Test(frame, nothing_in_data_is_changed_but_white_space)
+{
+    struct envelope e = order;
+
+    e.type = STR_LIT("t\"\\\xE2\x80\xA8");
+    e.source = STR_NONE;
+    e.data =
+        STR_LIT("\t[123456789012345678901234567890,1E400,-0,\"\xE2\x80\xA8 \\u2028 \\/ \\r\\n\","
+                "{\"z\":1,\"a\":2}\r]\n");
+    expect(&e, 1, "event: t\"\\\xE2\x80\xA8\nid: 9ix-1\n",
+           "{\"type\":\"t\\\"\\\\\xE2\x80\xA8\",\"channel\":\"orders\",\"id\":\"ID\","
+           "\"cursor\":\"9ix-1\",\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"data\":"
+           "[123456789012345678901234567890,1E400,-0,\"\xE2\x80\xA8 \\u2028 \\/ \\r\\n\","
+           "{\"z\":1,\"a\":2}]}");
+}
+
+Test(frame, line_ends_never_reach_a_line)
+{
+    struct envelope e = order;
+
+    e.data = STR_LIT("\r\n{\r\"a\"\n:\r\n[\n1\r,\n\"x\"\r]\n}\r");
+    struct frame *f = make(&e, 10);
+    struct str s = frame_sse(f);
+    cr_expect_null(memchr(s.p, '\r', s.len));
+    unsigned lines = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        lines += s.p[i] == '\n';
+    }
+    cr_expect_eq(lines, 4);
+    frame_unref(f);
+}
+
+Test(frame, seq_at_digit_boundaries)
+{
+    uint64_t power = 1;
+
+    for (unsigned digits = 1; digits <= 20; digits++) {
+        uint64_t ends[2] = {digits == 1 ? 0 : power, digits == 20 ? UINT64_MAX : power * 10 - 1};
+        for (int i = 0; i < 2; i++) {
+            char cursor[64];
+            cr_expect_eq(frame_digits(ends[i]), digits);
+            struct frame *f = make(&order, ends[i]);
+            (void)snprintf(cursor, sizeof(cursor), "9ix-%llu", (unsigned long long)ends[i]);
+            size_t n = strlen(cursor);
+            for (int k = 0; k < 3; k++) {
+                cr_expect_eq(memcmp(f->bytes + f->seq_at[k] - 4, cursor, n), 0);
+                char after = f->bytes[f->seq_at[k] - 4 + n];
+                cr_expect_eq(after, k == 0 ? '\n' : '"');
+            }
+            cr_expect_lt(f->seq_at[1], f->sse_len);
+            cr_expect_gt(f->seq_at[2], f->sse_len);
+            frame_unref(f);
+        }
+        power = digits < 20 ? power * 10 : power;
+    }
+}
+
+Test(frame, websocket_header_at_length_boundaries)
+{
+    static char data[70100];
+    struct frame *f;
+
+    memset(data, '1', sizeof(data));
+    struct envelope e = {.kind = TARGET_EVERYONE,
+                         .type = STR_LIT("message"),
+                         .id = STR_LIT("i"),
+                         .timestamp = STR_LIT("t"),
+                         .epoch = 1};
+    e.data = STR_LIT("1");
+    f = make(&e, 1);
+    size_t fixed = f->ws_len - 2 - 1; /* of the envelope, without data */
+    frame_unref(f);
+    static const size_t lengths[] = {124, 125, 126, 127, 65534, 65535, 65536, 65537};
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        size_t n = lengths[i];
+        e.data = (struct str){data, n - fixed};
+        f = make(&e, 1);
+        size_t header = n < 126 ? 2 : n < 65536 ? 4 : 10;
+        cr_expect_eq(f->ws_len, n + header);
+        cr_expect_eq(memcmp(frame_ws(f).p + header, frame_sse(f).p + strlen("id: 1-1\ndata: "), n),
+                     0);
+        cr_expect_eq(f->bytes[f->seq_at[2]], '1');
+        frame_unref(f);
+    }
+}
+
+/* What a client parses is what the publisher meant. */
+Test(frame, envelope_is_valid_json)
+{
+    struct json_limits lim = {.max_depth = 32, .tree_depth = 3, .max_nodes = 100};
+    const struct json_node *root;
+    struct json_error err;
+    struct json_doc *doc;
+    struct envelope e = order;
+
+    e.type = STR_LIT("\xF0\x9F\x98\x80\"/\\");
+    struct frame *f = make(&e, 99999);
+    struct str s = frame_ws(f);
+    cr_assert_eq(json_doc_new(&doc), 0);
+    cr_assert_eq(json_parse(doc, (struct str){s.p + 4, s.len - 4}, &lim, &root, &err), 0, "%s",
+                 err.text);
+    cr_expect(str_eq(json_get(root, "type")->text, e.type));
+    cr_expect(str_eqz(json_get(root, "cursor")->text, "9ix-99999"));
+    json_doc_free(doc);
+    frame_unref(f);
+}
+
+Test(frame, references)
+{
+    struct frame *f = make(&order, 5);
+
+    cr_expect_eq(frame_ref(f), f);
+    cr_expect_eq(atomic_load(&f->refs), 2);
+    frame_unref(f);
+    cr_expect_eq(atomic_load(&f->refs), 1);
+    frame_unref(f);
+    frame_unref(NULL);
+}
+
+Test(frame, too_large)
+{
+    struct envelope e = order;
+    struct frame *f = NULL;
+
+    e.data.len = ((size_t)1 << 31) + 1; /* refused without a look at the bytes */
+    cr_expect_eq(frame_new(&e, 1, &f), ERR_RANGE);
+    cr_expect_null(f);
+}
