@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const size_t offsets[OPT_ID_COUNT] = {
-#define OPTION(field, type, name, arg, def, min, max, flags, group, help)                         \
+#define OPTION(field, type, name, arg, def, min, max, flags, group, help) \
     [OPT_ID_##field] = offsetof(struct options, field),
 #include "conf/options.def"
 #undef OPTION
@@ -114,8 +114,8 @@ static int set_list(struct options *o, enum opt_id id, const char *value, enum o
     return rc == 0 ? 0 : errmsg_set(why, rc, "%s: %s", options_info(id)->name, err_text(rc));
 }
 
-static int set_string(struct options *o, enum opt_id id, const char *value,
-                      enum opt_source from, struct errmsg *why)
+static int set_string(struct options *o, enum opt_id id, const char *value, enum opt_source from,
+                      struct errmsg *why)
 {
     char **field = field_of(o, id);
     int rc = form_check(id, value, why);

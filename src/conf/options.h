@@ -7,7 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum opt_type { OPT_BOOL, OPT_UINT, OPT_SIZE, OPT_TIME, OPT_STRING, OPT_LIST, OPT_ENUM, OPT_ACTION };
+enum opt_type {
+    OPT_BOOL,
+    OPT_UINT,
+    OPT_SIZE,
+    OPT_TIME,
+    OPT_STRING,
+    OPT_LIST,
+    OPT_ENUM,
+    OPT_ACTION
+};
 
 #define OPT_LIVE 1u
 #define OPT_CLI 2u

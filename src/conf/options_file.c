@@ -64,8 +64,8 @@ static char *file_line(char *out, int size, void *stream)
     }
     if (len + 1 > (size_t)size) {
         if (*text != '#' && *text != ';') {
-            reading_fail(r, errmsg_set(&r->why, ERR_INVALID, "the line is longer than %d bytes",
-                                       size - 2));
+            reading_fail(
+                r, errmsg_set(&r->why, ERR_INVALID, "the line is longer than %d bytes", size - 2));
             return NULL;
         }
         text = "\n";
@@ -116,8 +116,7 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why)
         r.rc = errmsg_set(&r.why, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
     }
     if (r.rc != 0) {
-        (void)errmsg_set(why, r.rc, "%s:%d: %s", value_shown(path, shown), r.rc_line,
-                         r.why.text);
+        (void)errmsg_set(why, r.rc, "%s:%d: %s", value_shown(path, shown), r.rc_line, r.why.text);
     }
     fclose(r.f);
     free(r.line);
@@ -211,12 +210,10 @@ static int env_one(struct options *o, const char *variable, struct errmsg *why)
                               info->name);
         }
         struct errmsg inner = {""};
-        int rc = info->type == OPT_LIST
-                     ? env_list(o, info->name, value, &inner)
-                     : options_set(o, info->name, value, OPT_FROM_ENV, &inner);
+        int rc = info->type == OPT_LIST ? env_list(o, info->name, value, &inner)
+                                        : options_set(o, info->name, value, OPT_FROM_ENV, &inner);
         /* The inner sentence begins with the option's name. */
-        return rc == 0 ? 0
-                       : errmsg_set(why, rc, "%s%s", name, inner.text + strlen(info->name));
+        return rc == 0 ? 0 : errmsg_set(why, rc, "%s%s", name, inner.text + strlen(info->name));
     }
     return env_is_service_link(name, value) ? 0 : env_unknown(name, why);
 }

@@ -256,9 +256,9 @@ int form_check(enum opt_id id, const char *value, struct errmsg *why)
     case OPT_ID_unix_mode:
         return unix_mode_check(value, why);
     case OPT_ID_log_file:
-        return *value != '\0' ? 0
-                              : errmsg_set(why, ERR_INVALID,
-                                           "log-file: is empty; - is standard error");
+        return *value != '\0'
+                   ? 0
+                   : errmsg_set(why, ERR_INVALID, "log-file: is empty; - is standard error");
     default:
         return 0;
     }

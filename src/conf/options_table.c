@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct opt_info table[OPT_ID_COUNT] = {
-#define OPTION(field, type, name, arg, def, min, max, flags, group, help)                         \
+#define OPTION(field, type, name, arg, def, min, max, flags, group, help) \
     [OPT_ID_##field] = {name, arg, def, group, help, OPT_##type, flags, min, max},
 #include "conf/options.def"
 #undef OPTION

@@ -11,12 +11,12 @@ const char *value_shown(const char *text, char buf[VALUE_SHOWN]);
 
 /* These three write the sentence to `why` on failure, beginning with the
  * option's name. value_number takes UINT, SIZE and TIME and checks the limits. */
-int value_number(const struct opt_info *info, const char *text, uint64_t *out,
-                 struct errmsg *why) FF_USE_RESULT;
-int value_bool(const struct opt_info *info, const char *text, bool *out,
-               struct errmsg *why) FF_USE_RESULT;
-int value_enum(const struct opt_info *info, const char *text, unsigned *out,
-               struct errmsg *why) FF_USE_RESULT;
+int value_number(const struct opt_info *info, const char *text, uint64_t *out, struct errmsg *why)
+    FF_USE_RESULT;
+int value_bool(const struct opt_info *info, const char *text, bool *out, struct errmsg *why)
+    FF_USE_RESULT;
+int value_enum(const struct opt_info *info, const char *text, unsigned *out, struct errmsg *why)
+    FF_USE_RESULT;
 
 /* A number in the largest unit that keeps it whole: 1m, 90s, 4k. */
 #define VALUE_NUMBER 24

@@ -26,7 +26,7 @@ struct subscription {
 
 struct member {
     uint64_t id;
-    struct subscription *subs; /* every topic it is in, newest first */
+    struct subscription *subs; /* every topic it is in, oldest first */
     struct subscription first; /* room for the first, which is often the only one */
     uint32_t everyone_at;      /* place in the list of all members of the shard */
     uint16_t shard;

@@ -99,9 +99,14 @@ static void sub_free(struct member *m, struct subscription *s)
 
 static void sub_link(struct member *m, struct subscription *s, struct topic *t)
 {
+    struct subscription **end = &m->subs;
+
+    while (*end) { /* a handful; kept in the order of subscribing */
+        end = &(*end)->next;
+    }
     s->topic = t;
-    s->next = m->subs;
-    m->subs = s;
+    s->next = NULL;
+    *end = s;
     t->listed++;
 }
 

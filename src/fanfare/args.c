@@ -158,8 +158,7 @@ int args_parse(int argc, char *const *argv, struct fanfare_options *o, struct ar
     }
     if (rc == 0 && optind < argc) {
         rc = fail(why, STATUS_USAGE,
-                  "unexpected argument \"%.80s\"; options are written --name=value",
-                  argv[optind]);
+                  "unexpected argument \"%.80s\"; options are written --name=value", argv[optind]);
     }
     free(options);
     return rc;

@@ -125,7 +125,8 @@ void help_print(FILE *out, size_t width)
                    "the environment it is FANFARE_NAME: FANFARE_MAX_BODY=8m. A flag wins over the "
                    "environment, and that over the file.");
     fputc('\n', out);
-    wrap_paragraph(out, width, "SIGTERM and SIGINT drain and stop, a second one stops at once; "
-                               "SIGHUP reads the configuration again. See fanfare(8) and "
-                               "fanfare.conf(5).");
+    wrap_paragraph(out, width,
+                   "SIGTERM and SIGINT drain and stop, a second one stops at once; "
+                   "SIGHUP reads the configuration again. See fanfare(8) and "
+                   "fanfare.conf(5).");
 }

@@ -64,10 +64,17 @@ static void signals_prepare(sigset_t *set)
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void exit_at_once(int sig)
+{
+    _exit(128 + sig);
+}
+
 /* From here on a signal to stop acts by itself, whatever is being waited for. */
 static void signals_release(const sigset_t *set)
 {
     signal(SIGHUP, SIG_IGN);
+    signal(SIGTERM, exit_at_once);
+    signal(SIGINT, exit_at_once);
     sigprocmask(SIG_UNBLOCK, set, NULL);
 }
 
@@ -108,7 +115,7 @@ static void drain(struct fanfare *gw, const sigset_t *set)
         }
         int sig = sigtimedwait(set, NULL, &poll);
         if (sig == SIGTERM || sig == SIGINT) {
-            _exit(128 + sig);
+            exit_at_once(sig);
         }
     }
 }

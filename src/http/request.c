@@ -53,9 +53,19 @@ struct str request_header(struct request *rq, const char *name, unsigned *lines)
     return str_of(rq->owned[rq->nowned++]);
 }
 
+/* Without the white space around it (RFC 9110 5.5). */
 struct str request_header_one(struct request *rq, const char *name)
 {
-    return str_of(MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, name));
+    struct str v = str_of(MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, name));
+
+    while (v.len && (v.p[0] == ' ' || v.p[0] == '\t')) {
+        v.p++;
+        v.len--;
+    }
+    while (v.len && (v.p[v.len - 1] == ' ' || v.p[v.len - 1] == '\t')) {
+        v.len--;
+    }
+    return v;
 }
 
 /* ---- life ---- */
@@ -294,17 +304,29 @@ static enum MHD_Result take_body(struct request *rq, const char *data, size_t *s
     return strbuf_failed(&rq->body) ? respond_nomem(rq) : MHD_YES;
 }
 
+static bool announces_body(struct request *rq)
+{
+    return MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, "Content-Length") ||
+           MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, "Transfer-Encoding");
+}
+
 enum MHD_Result request_step(struct request *rq, const char *method, const char *version,
                              const char *upload, size_t *size)
 {
     rq->method = method;
     rq->version = version;
     if (rq->state == REQ_NEW) {
-        enum MHD_Result res = begin(rq);
+        enum MHD_Result res;
+        if (!rq->called && !announces_body(rq)) {
+            /* An answer now would close the connection; there is no body to
+             * be spared, so wait for the call at the end of the request. */
+            rq->called = true;
+            return MHD_YES;
+        }
+        res = begin(rq);
         if (rq->state == REQ_ANSWERED || rq->has_body || res != MHD_YES) {
             return res;
         }
-        /* Without a body there is nothing to wait for. */
     } else if (*size && rq->state == REQ_BODY) {
         return take_body(rq, upload, size);
     }

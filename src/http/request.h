@@ -52,6 +52,7 @@ struct request {
     int answer_status;          /* prepared by a visit to another shard; 0: none */
     enum { REQ_NEW, REQ_BODY, REQ_WAITING, REQ_ANSWERED } state;
     bool head;
+    bool called;                /* libmicrohttpd has called once */
     bool has_body;
     bool oversize;
     enum MHD_Result (*endpoint)(struct request *rq);

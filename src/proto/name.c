@@ -163,6 +163,9 @@ int name_check_subscription(struct str s, struct errmsg *why)
         end = segment_end(s, at);
         rc = check_segment(s, at, end, why);
     }
+    if (rc == 0 && str_starts(s, STR_LIT("fanfare."))) {
+        return reserved("channel name", s, "names must not begin with fanfare.", why);
+    }
     return rc || name_is_pattern(s) ? rc : name_check_channel(s, why);
 }
 

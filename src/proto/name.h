@@ -20,8 +20,7 @@
  * Names beginning `fanfare.` are ERR_RESERVED. */
 int name_check_channel(struct str s, struct errmsg *why) FF_USE_RESULT;
 /* A channel or a pattern: segments divided by '.', where a whole segment may
- * be `*` and the last may be `>`. A first segment that makes the pattern
- * match only reserved names is allowed. */
+ * be `*` and the last may be `>`. Beginning `fanfare.` is ERR_RESERVED. */
 int name_check_subscription(struct str s, struct errmsg *why) FF_USE_RESULT;
 /* True if the (checked) name contains a wildcard segment. */
 bool name_is_pattern(struct str s);

@@ -54,18 +54,6 @@ struct reading {
     const struct json_node *at[FIELD_COUNT]; /* NULL: absent */
 };
 
-/* Where the member's name stands; of its value if the name has escapes. */
-static size_t key_offset(const struct json_node *n)
-{
-    uintptr_t key = (uintptr_t)n->key.p;
-    uintptr_t value = (uintptr_t)n->raw.p;
-
-    if (n->key.len > 0 && key < value && value - key < n->offset) {
-        return n->offset - (size_t)(value - key) - 1;
-    }
-    return n->offset;
-}
-
 FF_PRINTF(6, 7)
 static int fail(struct publish_error *err, int status, const char *code, struct str field,
                 size_t offset, const char *fmt, ...)
@@ -117,8 +105,10 @@ static int wrong_type(struct reading *r, enum field f, const char *want)
 static int bad_text(struct reading *r, enum field f, const struct json_node *n, int rc,
                     const char *code, const struct errmsg *why)
 {
-    return fail(r->err, 422, rc == ERR_RESERVED ? "reserved_name" : code, str_of(field_names[f]),
-                n->offset, "\"%s\" at byte %zu: %s", field_names[f], n->offset, why->text);
+    bool reserved = rc == ERR_RESERVED;
+
+    return fail(r->err, reserved ? 422 : 400, reserved ? "reserved_name" : code,
+                str_of(field_names[f]), n->offset, "\"%s\" at byte %zu: %s", field_names[f], n->offset, why->text);
 }
 
 static int check_lone(struct reading *r, enum field f, const struct json_node *n)
@@ -126,7 +116,7 @@ static int check_lone(struct reading *r, enum field f, const struct json_node *n
     if (!n->lone_surrogate) {
         return 0;
     }
-    return fail(r->err, 422, "bad_value", str_of(field_names[f]), n->offset,
+    return fail(r->err, 400, "bad_value", str_of(field_names[f]), n->offset,
                 "\"%s\" at byte %zu has half of a surrogate pair, which is no character: write "
                 "both halves or the character itself",
                 field_names[f], n->offset);
@@ -194,7 +184,7 @@ static int take_timestamp(struct reading *r)
         return rc;
     }
     if (!publish_timestamp_ok(r->out->timestamp)) {
-        return fail(r->err, 422, "bad_value", STR_LIT("timestamp"), n->offset,
+        return fail(r->err, 400, "bad_value", STR_LIT("timestamp"), n->offset,
                     "\"timestamp\" at byte %zu must be an RFC 3339 time such as "
                     "\"2026-11-20T10:00:00.000Z\"",
                     n->offset);
@@ -215,7 +205,7 @@ static int take_ttl(struct reading *r)
         return wrong_type(r, F_TTL, "a number of seconds");
     }
     if (!json_uint(n, UINT32_MAX, &v) || v == 0) {
-        return fail(r->err, 422, "bad_value", STR_LIT("ttl"), n->offset,
+        return fail(r->err, 400, "bad_value", STR_LIT("ttl"), n->offset,
                     "\"ttl\" at byte %zu must be a whole number of seconds from 1 to %lu",
                     n->offset, (unsigned long)UINT32_MAX);
     }
@@ -264,7 +254,7 @@ static int check_repeats(struct reading *r, enum field f)
     qsort(sorted, n, sizeof(sorted[0]), by_text);
     for (size_t i = 1; i < n; i++) {
         if (str_eq(sorted[i - 1]->text, sorted[i]->text)) {
-            return fail(r->err, 422, "bad_value", str_of(field_names[f]), sorted[i]->offset,
+            return fail(r->err, 400, "bad_value", str_of(field_names[f]), sorted[i]->offset,
                         "\"%s\" has \"%s\" twice, again at byte %zu: name each target once",
                         field_names[f], name_show(sorted[i]->text, shown), sorted[i]->offset);
         }
@@ -284,7 +274,7 @@ static int take_list(struct reading *r, enum field f, enum target_kind kind, con
         return wrong_type(r, f, "an array of strings");
     }
     if (list->count == 0) {
-        return fail(r->err, 422, "missing_value", str_of(field_names[f]), list->offset,
+        return fail(r->err, 400, "missing_value", str_of(field_names[f]), list->offset,
                     "\"%s\" at byte %zu is empty: name at least one target, or leave it out to "
                     "reach everyone",
                     field_names[f], list->offset);
@@ -324,7 +314,7 @@ static int check_conflict(struct reading *r)
     for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
         const struct json_node *n = r->at[targets[i]];
         if (n && first) {
-            return fail(r->err, 422, "conflicting_targets", n->key, key_offset(n),
+            return fail(r->err, 422, "conflicting_targets", n->key, n->offset,
                         "\"%.*s\" and \"%.*s\" exclude each other: publish once for each, or "
                         "leave one out",
                         (int)first->key.len, first->key.p, (int)n->key.len, n->key.p);
@@ -368,7 +358,7 @@ static int unknown_field(struct reading *r, const struct json_node *n)
 {
     const char *near = suggest(n->key, field_names, FIELD_COUNT);
     char shown[NAME_SHOW_MAX];
-    size_t at = key_offset(n);
+    size_t at = n->offset;
 
     (void)name_show(n->key, shown);
     if (near) {
@@ -391,9 +381,9 @@ static int collect(struct reading *r, const struct json_node *obj)
             return unknown_field(r, n);
         }
         if (r->at[f]) {
-            return fail(r->err, 400, "duplicate_field", n->key, key_offset(n),
+            return fail(r->err, 400, "duplicate_field", n->key, n->offset,
                         "\"%s\" stands twice, again at byte %zu: write it once", field_names[f],
-                        key_offset(n));
+                        n->offset);
         }
         r->at[f] = n;
     }

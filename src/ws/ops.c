@@ -255,8 +255,8 @@ static bool take_ref(struct op *op)
     if (!ref) {
         return true;
     }
-    if ((ref->type != JSON_STRING && ref->type != JSON_NUMBER) || ref->raw.len > 128) {
-        reply_error(op, "bad_request", "\"ref\" must be a string or a number of at most 128 bytes");
+    if (ref->type != JSON_STRING && ref->type != JSON_NUMBER) {
+        reply_error(op, "bad_request", "\"ref\" must be a string or a number");
         return false;
     }
     op->ref = ref->raw;

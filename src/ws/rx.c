@@ -1,13 +1,16 @@
 #include "ws/rx.h"
 
-#include "base/utf8.h"
 #include "proto/wsframe.h"
 
 #include <stdlib.h>
 #include <wslay/wslay.h>
 
-/* A message in more pieces than this costs more to keep than it is worth. */
-#define MAX_FRAGMENTS 4096
+/* A message may have this many fragments, and one more for each 16 bytes that
+ * it may be long: each costs memory, even an empty one. */
+#define FRAGMENTS 4096
+
+/* A whole control frame: header, mask, payload. */
+#define HOLD_MAX 131
 
 struct ws_rx {
     wslay_event_context_ptr ctx;
@@ -20,12 +23,78 @@ struct ws_rx {
     bool dry;               /* asked for bytes when there were none */
     bool closed;            /* a Close came */
     uint16_t violation;     /* close code that wslay does not know to send */
-    /* Across feeds: wslay keeps partial headers inside, so what it has used up
-     * is counted. */
-    uint64_t fed, framed;
-    uint32_t fragments;
-    bool frame_open, message_open;
+    uint64_t max_fragments;
+    /* Across feeds. wslay keeps partial headers inside and cannot be asked, so
+     * where frames begin is followed here: a header is handed over when it is
+     * complete, and a Close frame whole, because wslay's check of the reason
+     * goes wrong on a split one. */
+    uint8_t hold[HOLD_MAX];
+    unsigned held, handed;  /* bytes in hold; how many wslay has got of them */
+    bool ready;             /* hold is complete */
+    uint64_t frame_left;    /* payload of the frame that is still to come */
+    uint64_t fragments;
+    bool message_open;
 };
+
+/* ---- where frames begin ---- */
+
+/* How many bytes must be held before they are handed over. */
+static unsigned hold_need(const struct ws_rx *rx)
+{
+    unsigned len, header;
+
+    if (rx->held < 2) {
+        return 2;
+    }
+    len = rx->hold[1] & 0x7fu;
+    header = 2u + (len == 126 ? 2u : len == 127 ? 8u : 0u) + (rx->hold[1] & 0x80 ? 4u : 0u);
+    return (rx->hold[0] & 0x0f) == WS_CLOSE && len <= 125 ? header + len : header;
+}
+
+static uint64_t payload_len(const uint8_t *header)
+{
+    unsigned len = header[1] & 0x7fu;
+    unsigned n = len == 126 ? 2 : len == 127 ? 8 : 0;
+    uint64_t v = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        v = v << 8 | header[2 + i];
+    }
+    return n ? v : len;
+}
+
+static bool fill_hold(struct ws_rx *rx)
+{
+    unsigned len;
+
+    while (rx->held < hold_need(rx)) {
+        if (rx->in.len == 0) {
+            return false;
+        }
+        rx->hold[rx->held++] = (uint8_t)*rx->in.p++;
+        rx->in.len--;
+    }
+    len = rx->hold[1] & 0x7fu;
+    if ((rx->hold[0] & 0x0f) != WS_CLOSE || len > 125) {
+        rx->frame_left = payload_len(rx->hold);
+    }
+    rx->ready = true;
+    return true;
+}
+
+static size_t hand_hold(struct ws_rx *rx, uint8_t *buf, size_t len)
+{
+    size_t n = rx->held - rx->handed;
+
+    n = n < len ? n : len;
+    memcpy(buf, rx->hold + rx->handed, n);
+    rx->handed += (unsigned)n;
+    if (rx->handed == rx->held) {
+        rx->held = rx->handed = 0;
+        rx->ready = false;
+    }
+    return n;
+}
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags, void *u)
 {
@@ -33,6 +102,10 @@ static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, in
     size_t n = rx->in.len < len ? rx->in.len : len;
 
     (void)flags;
+    if (rx->ready || (rx->frame_left == 0 && fill_hold(rx))) {
+        return (ssize_t)hand_hold(rx, buf, len);
+    }
+    n = n < rx->frame_left ? n : (size_t)rx->frame_left;
     if (n == 0) {
         rx->dry = true;
         wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
@@ -41,7 +114,7 @@ static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, in
     memcpy(buf, rx->in.p, n);
     rx->in.p += n;
     rx->in.len -= n;
-    rx->fed += n;
+    rx->frame_left -= n;
     return (ssize_t)n;
 }
 
@@ -68,29 +141,18 @@ static void on_frame_start(wslay_event_context_ptr ctx,
                            const struct wslay_event_on_frame_recv_start_arg *arg, void *u)
 {
     struct ws_rx *rx = u;
-    unsigned header = arg->payload_length < 126 ? 6 : arg->payload_length < 65536 ? 8 : 14;
 
     (void)ctx;
-    rx->framed += header + arg->payload_length;
-    rx->frame_open = true;
     if (arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1) {
         violate(rx, 1002); /* wslay lets it pass (RFC 6455 5.5.1) */
     }
     if (!wslay_is_ctrl_frame(arg->opcode)) {
         rx->message_open = !arg->fin;
         rx->fragments = arg->opcode == WSLAY_CONTINUATION_FRAME ? rx->fragments + 1 : 1;
-        if (rx->fragments > MAX_FRAGMENTS) {
+        if (rx->fragments > rx->max_fragments) {
             violate(rx, 1009);
         }
     }
-}
-
-static void on_frame_end(wslay_event_context_ptr ctx, void *u)
-{
-    struct ws_rx *rx = u;
-
-    (void)ctx;
-    rx->frame_open = false;
 }
 
 static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg,
@@ -112,10 +174,9 @@ static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_
         break;
     case WSLAY_CONNECTION_CLOSE:
         rx->closed = true;
-        /* wslay's own check of the reason misses some split ones. */
-        if (data.len > 2 && !utf8_valid((struct str){data.p + 2, data.len - 2})) {
-            violate(rx, 1007);
-        }
+        break;
+    case WSLAY_PING:
+        (void)wslay_event_send(rx->ctx); /* the pong goes before what comes next */
         break;
     case WSLAY_PONG:
         rx->h->pong(rx->h_ctx);
@@ -131,7 +192,6 @@ int ws_rx_new(struct ws_rx **out)
         .recv_callback = on_recv,
         .send_callback = on_send,
         .on_frame_recv_start_callback = on_frame_start,
-        .on_frame_recv_end_callback = on_frame_end,
         .on_msg_recv_callback = on_message,
     };
     struct ws_rx *rx = calloc(1, sizeof(*rx));
@@ -157,7 +217,7 @@ void ws_rx_free(struct ws_rx *rx)
 
 bool ws_rx_clean(const struct ws_rx *rx)
 {
-    return rx->fed == rx->framed && !rx->frame_open && !rx->message_open;
+    return rx->held == 0 && rx->frame_left == 0 && !rx->message_open;
 }
 
 struct ws_rx *ws_rx_next(const struct ws_rx *rx)
@@ -189,6 +249,7 @@ enum ws_rx_state ws_rx_feed(struct ws_rx *rx, const struct ws_rx_handler *h, voi
     rx->in = in;
     rx->out = out;
     rx->dry = false;
+    rx->max_fragments = FRAGMENTS + max_message / 16;
     wslay_event_config_set_max_recv_msg_length(rx->ctx, max_message);
     do {
         r = wslay_event_recv(rx->ctx);

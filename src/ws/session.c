@@ -80,10 +80,26 @@ static void echo(struct stream *s, bool binary, struct str data)
     strbuf_fini(&sb);
 }
 
+/* One feed: control frames gather in `out` and must keep their place. */
+struct feeding {
+    struct ws_stream *c;
+    struct strbuf out;
+};
+
+static void put_control_frames(struct feeding *f)
+{
+    if (f->out.len && !f->c->s.ending) { /* nothing after a Close of ours */
+        stream_put_bytes(&f->c->s, strbuf_str(&f->out));
+    }
+    f->out.len = 0;
+}
+
 static void on_message(void *ctx, bool binary, struct str data)
 {
-    struct ws_stream *c = ctx;
+    struct feeding *f = ctx;
+    struct ws_stream *c = f->c;
 
+    put_control_frames(f);
     metrics_inc(c->s.env->metrics, METRIC_WS_RECEIVED);
     if (c->s.ending || c->s.dead) {
         return;
@@ -117,7 +133,7 @@ static void violation(struct ws_stream *c, uint16_t code)
 static void feed(struct ws_stream *c, struct str in)
 {
     struct ws_rx *rx = rx_take(c);
-    struct strbuf out = STRBUF_INIT;
+    struct feeding f = {c, STRBUF_INIT};
     enum ws_rx_state state;
     uint16_t code = 0;
 
@@ -125,12 +141,9 @@ static void feed(struct ws_stream *c, struct str in)
         stream_end(&c->s, 1011, "out of memory");
         return;
     }
-    state = ws_rx_feed(rx, &rx_handler, c, c->s.env->opt->max_message, in, &out, &code);
-    /* A Close of ours may be queued already (binary message): nothing after it. */
-    if (out.len && !c->s.ending) {
-        stream_put_bytes(&c->s, strbuf_str(&out));
-    }
-    switch (strbuf_failed(&out) ? WS_RX_NOMEM : state) {
+    state = ws_rx_feed(rx, &rx_handler, &f, c->s.env->opt->max_message, in, &f.out, &code);
+    put_control_frames(&f);
+    switch (strbuf_failed(&f.out) ? WS_RX_NOMEM : state) {
     case WS_RX_OPEN:
         rx_give_back(c, rx);
         rx = NULL;
@@ -145,7 +158,7 @@ static void feed(struct ws_stream *c, struct str in)
         stream_end(&c->s, 1011, "out of memory");
         break;
     }
-    strbuf_fini(&out);
+    strbuf_fini(&f.out);
     ws_rx_free(rx);
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { assertProblem, post, publish } from './lib/http.mjs';
 import { Sse } from './lib/sse.mjs';
-import { undisturbed } from './lib/undisturbed.mjs';
+import { forAll, undisturbed } from './lib/undisturbed.mjs';
 
 const b = (...parts) => Buffer.concat(parts.map((p) => Buffer.from(p)));
 
@@ -30,7 +30,7 @@ test('publications that are not JSON', async (t) => {
       [b('{"data":"a', [0], 'b"}'), 10], [b('{"data":1}', [0]), 10], [b([0]), 0],
       [b([0xff, 0xfe, 0x7b, 0, 0x7d, 0]), 0],
     ];
-    for (const [body, offset] of cases) {
+    await forAll(cases.map((c) => [JSON.stringify(c[0].toString('latin1')), c]), async ([body, offset]) => {
       const what = JSON.stringify(body.toString('latin1'));
       const res = await post(d, '/broadcast', body);
       const p = assertProblem(res, 400, { code: 'bad_json' });
@@ -40,7 +40,7 @@ test('publications that are not JSON', async (t) => {
       if (offset !== null) assert.equal(p.offset, offset, `${what}: ${p.detail}`);
       assert.match(p.detail, /byte|offset|position/i, what);
       await check();
-    }
+    });
   });
 });
 
@@ -157,7 +157,7 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
   ];
   await undisturbed(t, { args: ['--log-level', 'debug'] }, async (d, check) => {
     const everyone = await Sse.live(d, '/events?channel=%3E&userId=u');
-    for (const [body, status, code, field, detail] of rows) {
+    await forAll(rows.map((r) => [r[0].slice(0, 60), r]), async ([body, status, code, field, detail]) => {
       const mark = d.mark();
       const res = await post(d, '/broadcast', body);
       const p = assertProblem(res, status, { code, detail });
@@ -172,7 +172,7 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
         if (key >= 0) assert.equal(p.offset, key + field.length + 3, `offset: ${what}`);
       }
       await check();
-    }
+    });
     // Nothing of all this was published.
     const got = [];
     await publish(d, { userId: 'u', type: 'fence' });

@@ -142,9 +142,9 @@ Test(conf_check, ws_path)
 {
     static const char *const right[] = {"/ws", "/a/b", "/eventsource", "/app/~x.y", "/channelsx"};
     static const char *const wrong[] = {
-        "",        "ws",       "/",      "/ws?x",      "/ws#x",       "/w s",       "/w%20",
-        "/events", "/events/", "/stats", "/broadcast", "/channels/x", "/clients/1", "/health",
-        "/ready",  "/metrics", "/\xc3\xa9"};
+        "",           "ws",      "/",        "/ws?x",    "/ws#x",      "/w s",
+        "/w%20",      "/events", "/events/", "/stats",   "/broadcast", "/channels/x",
+        "/clients/1", "/health", "/ready",   "/metrics", "/\xc3\xa9"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         cr_assert_eq(set("ws-path", right[i]), 0, "%s", why.text);
         cr_assert_eq(options_check(&o, &why), 0);
@@ -167,8 +167,8 @@ Test(conf_check, without_keys_only_this_host_may_connect)
 {
     static const char *const local[] = {"127.0.0.1:1", "127.9.9.9:1", "[::1]:1",
                                         "LocalHost:1", "unix:/x",     "127.0.0.1:0"};
-    static const char *const open[] = {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[fe80::1%lo]:1",
-                                       "host.example:1", "[::ffff:10.0.0.1]:1"};
+    static const char *const open[] = {"0.0.0.0:1",      "[::]:1",         "10.0.0.1:1",
+                                       "[fe80::1%lo]:1", "host.example:1", "[::ffff:10.0.0.1]:1"};
     for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
         cr_assert_eq(set("listen", ""), 0);
         cr_assert_eq(set("listen", local[i]), 0);

@@ -188,9 +188,8 @@ Test(conf_sources, errors_name_the_variable)
     cr_assert_eq(env("A=b", "FANFARE_SHARDS=65"), ERR_RANGE);
     cr_assert_str_eq(why.text, "FANFARE_SHARDS: 65 is outside its limits, 0 to 64");
     cr_assert_eq(env("A=b", "FANFARE_HARTBEAT=3"), ERR_NOT_FOUND);
-    cr_assert_str_eq(why.text,
-                     "unknown environment variable FANFARE_HARTBEAT; did you mean "
-                     "FANFARE_HEARTBEAT?");
+    cr_assert_str_eq(why.text, "unknown environment variable FANFARE_HARTBEAT; did you mean "
+                               "FANFARE_HEARTBEAT?");
     cr_assert_eq(env("A=b", "FANFARE_XYZZY=3"), ERR_NOT_FOUND);
     cr_assert_null(strstr(why.text, "did you mean"));
     cr_assert_eq(env("A=b", "FANFARE_=3"), ERR_NOT_FOUND);

@@ -68,7 +68,8 @@ export class RawConn {
     });
   }
 
-  static async open(target, { localAddress, pauseOnConnect } = {}) {
+  /** With `halfOpen` our side stays open when the peer has closed its own. */
+  static async open(target, { localAddress, halfOpen = false } = {}) {
     const opts = { ...addressOf(target), allowHalfOpen: true, localAddress };
     const socket = net.connect(opts);
     // A failed send must not throw away what the peer already said.
@@ -80,7 +81,7 @@ export class RawConn {
       socket.once('connect', resolve);
       socket.once('error', reject);
     }), `a connection to ${JSON.stringify(opts)}`);
-    if (pauseOnConnect) socket.pause();
+    if (!halfOpen) socket.on('end', () => socket.end());
     return conn;
   }
 
@@ -338,7 +339,7 @@ export async function publish(target, message) {
 
 /** Checks an RFC 9457 body; returns it. */
 export function assertProblem(res, status, { code, detail } = {}) {
-  assert.equal(res.status, status, `${res.head}${res.text}`);
+  assert.equal(res.status, status, `${res.status} ${res.text.trim()}`);
   assert.match(res.headers['content-type'] ?? '', /^application\/problem\+json\b/, res.head);
   const p = res.json;
   assert.equal(typeof p.type, 'string', res.text);

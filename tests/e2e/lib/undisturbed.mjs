@@ -22,3 +22,16 @@ export async function undisturbed(t, options, body) {
     assert.doesNotMatch(line, /[\x00-\x1f\x7f]/, 'outside bytes in the log');
   }
 }
+
+/** Runs all cases of a table and then fails with everything that was wrong. */
+export async function forAll(cases, run) {
+  const wrong = [];
+  for (const [name, one] of cases) {
+    try {
+      await run(one, name);
+    } catch (e) {
+      wrong.push(`${name}: ${e.message.trim().slice(0, 400)}`);
+    }
+  }
+  assert.ok(wrong.length === 0, `${wrong.length} of ${cases.length} cases:\n${wrong.join('\n---\n')}`);
+}
