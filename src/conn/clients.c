@@ -9,12 +9,12 @@
 
 unsigned client_id_shard(uint64_t id)
 {
-    return (unsigned)(id & 0xff);
+    return (unsigned)(id >> 56);
 }
 
 uint32_t client_id_slot(uint64_t id)
 {
-    return (uint32_t)(id >> 8 & 0xffffff);
+    return (uint32_t)(id >> 32 & 0xffffff);
 }
 
 void client_id_text(uint64_t id, char out[CLIENT_ID_LEN + 1])
@@ -83,8 +83,8 @@ int clients_add(struct clients *c, unsigned shard, struct rng *rng, struct strea
         }
     }
     slot = c->free_slots[--c->nfree];
-    random = rng_u64(rng) | 1u << 31; /* never 0: an id of 0 means nobody */
-    *id = (random & 0xffffffff) << 32 | (uint64_t)slot << 8 | shard;
+    random = rng_u64(rng) | 1u; /* never 0: an id of 0 means nobody */
+    *id = (uint64_t)shard << 56 | (uint64_t)slot << 32 | (random & 0xffffffff);
     c->slots[slot] = s;
     c->count++;
     return 0;

@@ -1,7 +1,8 @@
 /* clients.h - the clients of one shard, by id, without a hash table.
  *
- * An id is 64 bits, written as 16 hex digits: 32 random, 24 the slot in the
- * shard's table, 8 the shard. So any shard knows whom to ask about an id. */
+ * An id is 64 bits, written as 16 hex digits: 8 the shard, 24 the slot in its
+ * table, 32 random. So any shard knows whom to ask about an id, and a walk
+ * through the tables goes in the order of the ids. */
 #ifndef FF_CONN_CLIENTS_H
 #define FF_CONN_CLIENTS_H
 

@@ -22,9 +22,6 @@ static void on_event(struct rt_source *src, uint32_t events)
     if ((events & EPOLLOUT) && s->blocked) {
         s->blocked = 0;
         stream_mark_dirty(s);
-        if (s->ops->writable) {
-            s->ops->writable(s);
-        }
     }
     if (!s->dead && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         s->ops->readable(s, events);
@@ -371,6 +368,10 @@ static void flush(struct stream *s)
 {
     if (!s->blocked && !write_queue(s)) {
         return;
+    }
+    if (s->read_paused && s->q.bytes <= STREAM_REPLY_BACKLOG / 2) {
+        s->read_paused = 0;
+        s->ops->resume(s);
     }
     if (s->ending && s->member.joined) {
         router_leave(s->env->router, &s->member);

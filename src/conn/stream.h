@@ -26,8 +26,8 @@ struct stream_ops {
     /* Puts the transport's farewell, if it has one, before the queue is
      * closed. `code` is a WebSocket close code. */
     void (*farewell)(struct stream *s, uint16_t code, const char *reason);
-    /* The queue was blocked and has room again. NULL: not interested. */
-    void (*writable)(struct stream *s);
+    /* read_paused was set, and the queue is short again. NULL: never pauses. */
+    void (*resume)(struct stream *s);
     /* Frees what the transport added, and the stream's memory. */
     void (*free)(struct stream *s);
 };
@@ -64,7 +64,12 @@ struct stream {
     uint8_t shut : 1;     /* our side is shut down; waiting for the peer's */
     uint8_t dead : 1;     /* to be buried */
     uint8_t open : 1;     /* registered and announced */
+    uint8_t read_paused : 1; /* no more is read until the queue is short */
 };
+
+/* What a client causes by sending waits for it to read: with more than this
+ * many bytes waiting, a transport sets read_paused and reads no more. */
+#define STREAM_REPLY_BACKLOG 65536
 
 /* What the HTTP floor knows of a client that becomes a stream. */
 struct stream_intro {

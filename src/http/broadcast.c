@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 static const struct json_limits item_limits = {
-    .max_depth = 64, .tree_depth = 3, .max_nodes = SIZE_MAX, .leave = "data"};
+    .max_depth = 64, .tree_depth = 2, .max_nodes = SIZE_MAX, .leave = "data"};
 
 /* A publication that was refused: what its problem or batch error says. */
 struct refusal {
@@ -195,7 +195,7 @@ static enum MHD_Result batch_too_large(struct request *rq, unsigned max)
 static enum MHD_Result publish_array(struct request *rq)
 {
     unsigned max = rq->srv->env->opt->max_batch;
-    struct json_limits limits = {.max_depth = 65, .tree_depth = 2,
+    struct json_limits limits = {.max_depth = 65, .tree_depth = 1,
                                  .max_nodes = (size_t)max + 2};
     const struct json_node *root;
     struct json_error err;

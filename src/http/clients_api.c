@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "proto/json.h"
+#include "proto/name.h"
 #include "proto/publish.h"
 
 #include <stdlib.h>
@@ -242,7 +243,7 @@ static int parse_direct(struct request *rq, struct publish *p, struct problem *p
                         struct publish_error *pe)
 {
     static const struct json_limits limits = {
-        .max_depth = 64, .tree_depth = 3, .max_nodes = SIZE_MAX, .leave = "data"};
+        .max_depth = 64, .tree_depth = 2, .max_nodes = SIZE_MAX, .leave = "data"};
     const struct json_node *root;
     struct json_error err;
 
@@ -372,6 +373,16 @@ enum MHD_Result get_clients(struct request *rq)
     if (refuse_unknown_params(rq, known, 4, &result) != 0 ||
         read_limit(rq, &limit, &result) != 0) {
         return result;
+    }
+    if (user && name_check_user(user->value, &rq->why) != 0) {
+        p = (struct problem){.status = 400, .code = "bad_user", .field = "user",
+                             .detail = rq->why.text};
+        return respond_problem(rq, &p);
+    }
+    if (channel && name_check_subscription(channel->value, &rq->why) != 0) {
+        p = (struct problem){.status = 400, .code = "bad_channel", .field = "channel",
+                             .detail = rq->why.text};
+        return respond_problem(rq, &p);
     }
     if (after && (client_id_parse(after->value, &id) != 0 ||
                   client_id_shard(id) >= rq->srv->shared->shards)) {

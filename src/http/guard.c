@@ -76,6 +76,7 @@ int guard(struct request *rq, enum MHD_Result *result)
     struct str origin = request_header(rq, "Origin", &origins);
     struct problem p = {.status = 403};
 
+    rq->close = true; /* unless it passes */
     if (hosts > 1 || origins > 1) {
         p = (struct problem){.status = 400, .code = "bad_request",
                              .detail = "Host and Origin may stand only once"};
@@ -94,6 +95,7 @@ int guard(struct request *rq, enum MHD_Result *result)
         p.detail = "pages of this Origin may not use the gateway; --allow-origin can permit it";
     } else {
         rq->origin = origin;
+        rq->close = false;
         return 0;
     }
     *result = respond_problem(rq, &p);

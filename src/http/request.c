@@ -226,6 +226,7 @@ static int admit(struct request *rq, enum MHD_Result *result)
     bool has_body = false;
 
     if (!framing_ok(rq, &has_body)) {
+        rq->close = true;
         *result = problem(rq, 400, "bad_framing",
                           "Content-Length and Transfer-Encoding: at most one of them, once, and "
                           "no coding but chunked");

@@ -14,6 +14,8 @@ struct http_conn {
     struct http_server *srv;
     struct MHD_Connection *mhd; /* NULL until libmicrohttpd has announced it */
     struct wheel_timer timer;
+    uint64_t deadline;          /* monotonic ms */
+    uint64_t look;              /* ms until the next look at the peer */
     struct peer peer;
     int fd;
     enum limit_kind over;
@@ -52,6 +54,7 @@ struct request {
     int answer_status;          /* prepared by a visit to another shard; 0: none */
     enum { REQ_NEW, REQ_BODY, REQ_WAITING, REQ_ANSWERED } state;
     bool head;
+    bool close;                 /* the connection must not be used again */
     bool called;                /* libmicrohttpd has called once */
     bool has_body;
     bool oversize;

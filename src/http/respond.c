@@ -60,7 +60,7 @@ enum MHD_Result respond_with(struct request *rq, int status, struct MHD_Response
         return respond_nomem(rq);
     }
     add_common(rq, r);
-    if (rq->hc->over != LIMIT_NONE) {
+    if (rq->hc->over != LIMIT_NONE || rq->close) {
         respond_header(r, "Connection", "close");
     }
     metrics_inc(rq->srv->env->metrics, METRIC_HTTP_REQUESTS);

@@ -73,7 +73,7 @@ static int read_channels(struct request *rq, struct stream_start *st, enum MHD_R
 
 static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Result *result)
 {
-    static const struct json_limits limits = {.max_depth = 64, .tree_depth = 1, .max_nodes = 8};
+    static const struct json_limits limits = {.max_depth = 64, .tree_depth = 0, .max_nodes = 8};
     const struct param *p = target_param(&st->target, "meta");
     const struct json_node *root;
     struct json_error err;

@@ -279,6 +279,7 @@ static void run_drain(struct mail *m, void *ctx)
 void fanfare_drain(struct fanfare *gw)
 {
     uint64_t over = gw->opt->o.drain;
+    uint64_t grace = gw->opt->o.close_timeout < 1000 ? gw->opt->o.close_timeout : 1000;
 
     if (gw->state != GW_RUNNING || atomic_exchange(&gw->shared.draining, true)) {
         return;
@@ -292,7 +293,7 @@ void fanfare_drain(struct fanfare *gw)
             mailbox_push(gw->tasks[i], &d->mail);
         }
     }
-    atomic_store(&gw->drain_until, clock_mono_ms() + over + gw->opt->o.close_timeout);
+    atomic_store(&gw->drain_until, clock_mono_ms() + over + grace);
 }
 
 int fanfare_drained(const struct fanfare *gw)

@@ -17,7 +17,7 @@ static int check_running(const struct fanfare *gw)
 
 static int check_json(struct str json, uint64_t max)
 {
-    static const struct json_limits limits = {.max_depth = 64, .tree_depth = 1, .max_nodes = 2};
+    static const struct json_limits limits = {.max_depth = 64, .tree_depth = 0, .max_nodes = 2};
     const struct json_node *root;
     struct json_error err;
     struct json_doc *doc;

@@ -116,7 +116,7 @@ static int check_lone(struct reading *r, enum field f, const struct json_node *n
     if (!n->lone_surrogate) {
         return 0;
     }
-    return fail(r->err, 400, "bad_value", str_of(field_names[f]), n->offset,
+    return fail(r->err, 400, "bad_name", str_of(field_names[f]), n->offset,
                 "\"%s\" at byte %zu has half of a surrogate pair, which is no character: write "
                 "both halves or the character itself",
                 field_names[f], n->offset);
@@ -172,7 +172,7 @@ static int take_text(struct reading *r, enum field f, const char *what, struct s
         return rc;
     }
     rc = name_check_text(what, *out, &why);
-    return rc ? bad_text(r, f, r->at[f], rc, "bad_value", &why) : 0;
+    return rc ? bad_text(r, f, r->at[f], rc, "bad_name", &why) : 0;
 }
 
 static int take_timestamp(struct reading *r)

@@ -68,11 +68,10 @@ static int split_path(struct str raw, size_t end, char **at, struct target *t, s
     }
     for (;;) {
         size_t to = find(raw, from, end, '/');
-        if (t->nsegments == TARGET_MAX_SEGMENTS) {
-            return errmsg_set(why, ERR_LIMIT, "the path has more than %d segments",
-                              TARGET_MAX_SEGMENTS);
-        }
-        int rc = decode(raw, from, to, false, at, &t->segments[t->nsegments++], why);
+        struct str rest; /* no route is that long: checked, but not kept */
+        bool keep = t->nsegments < TARGET_MAX_SEGMENTS;
+        int rc = decode(raw, from, to, false, at, keep ? &t->segments[t->nsegments] : &rest, why);
+        t->nsegments += keep || t->nsegments == TARGET_MAX_SEGMENTS;
         if (rc || to == end) {
             return rc;
         }

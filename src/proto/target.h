@@ -19,7 +19,8 @@ struct param {
 /* Segments and parameters are decoded, NUL-free, valid UTF-8, and live in
  * memory owned by the struct. "/channels/a%2Fb?x=1" has the segments
  * "channels", "a/b"; "/" has none; a trailing or double slash gives an empty
- * segment. In the query '+' is a space and a name without '=' has the value "". */
+ * segment; with more than TARGET_MAX_SEGMENTS, nsegments is one more than that
+ * and only the first are kept. In the query '+' is a space and a name without '=' has the value "". */
 struct target {
     struct str segments[TARGET_MAX_SEGMENTS];
     unsigned nsegments;

@@ -265,7 +265,7 @@ static bool take_ref(struct op *op)
 
 void ws_op(struct ws_shard *w, struct stream *s, struct str text)
 {
-    static const struct json_limits limits = {.max_depth = 64, .tree_depth = 2, .max_nodes = 64};
+    static const struct json_limits limits = {.max_depth = 64, .tree_depth = 1, .max_nodes = 64};
     struct op op = {w, s, NULL, STR_NONE};
     struct json_error err;
     const struct json_node *name;

@@ -23,7 +23,7 @@ struct ws_rx {
     bool dry;               /* asked for bytes when there were none */
     bool closed;            /* a Close came */
     uint16_t violation;     /* close code that wslay does not know to send */
-    uint64_t max_fragments;
+    uint64_t max_message, max_fragments;
     /* Across feeds. wslay keeps partial headers inside and cannot be asked, so
      * where frames begin is followed here: a header is handed over when it is
      * complete, and a Close frame whole, because wslay's check of the reason
@@ -32,6 +32,7 @@ struct ws_rx {
     unsigned held, handed;  /* bytes in hold; how many wslay has got of them */
     bool ready;             /* hold is complete */
     uint64_t frame_left;    /* payload of the frame that is still to come */
+    uint64_t announced;     /* payload of the message's frames so far */
     uint64_t fragments;
     bool message_open;
 };
@@ -63,6 +64,30 @@ static uint64_t payload_len(const uint8_t *header)
     return n ? v : len;
 }
 
+static void violate(struct ws_rx *rx, uint16_t code)
+{
+    if (!rx->violation) {
+        rx->violation = code;
+    }
+    wslay_event_shutdown_read(rx->ctx);
+}
+
+/* wslay looks at a length only when the first byte of the payload is there. */
+static void check_announced(struct ws_rx *rx)
+{
+    unsigned opcode = rx->hold[0] & 0x0fu;
+
+    if (opcode <= WS_BINARY) {
+        rx->announced = opcode == WS_CONT ? rx->announced : 0;
+        if (rx->announced > rx->max_message ||
+            rx->frame_left > rx->max_message - rx->announced) {
+            violate(rx, 1009);
+        } else {
+            rx->announced += rx->frame_left;
+        }
+    }
+}
+
 static bool fill_hold(struct ws_rx *rx)
 {
     unsigned len;
@@ -77,6 +102,7 @@ static bool fill_hold(struct ws_rx *rx)
     len = rx->hold[1] & 0x7fu;
     if ((rx->hold[0] & 0x0f) != WS_CLOSE || len > 125) {
         rx->frame_left = payload_len(rx->hold);
+        check_announced(rx);
     }
     rx->ready = true;
     return true;
@@ -103,18 +129,19 @@ static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, in
 
     (void)flags;
     if (rx->ready || (rx->frame_left == 0 && fill_hold(rx))) {
-        return (ssize_t)hand_hold(rx, buf, len);
+        n = rx->violation ? 0 : hand_hold(rx, buf, len);
+    } else {
+        n = n < rx->frame_left ? n : (size_t)rx->frame_left;
+        memcpy(buf, rx->in.p, n);
+        rx->in.p += n;
+        rx->in.len -= n;
+        rx->frame_left -= n;
     }
-    n = n < rx->frame_left ? n : (size_t)rx->frame_left;
     if (n == 0) {
         rx->dry = true;
         wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
-    memcpy(buf, rx->in.p, n);
-    rx->in.p += n;
-    rx->in.len -= n;
-    rx->frame_left -= n;
     return (ssize_t)n;
 }
 
@@ -127,14 +154,6 @@ static ssize_t on_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t 
     (void)flags;
     strbuf_add(rx->out, data, len); /* always whole: frames never interleave */
     return (ssize_t)len;
-}
-
-static void violate(struct ws_rx *rx, uint16_t code)
-{
-    if (!rx->violation) {
-        rx->violation = code;
-    }
-    wslay_event_shutdown_read(rx->ctx);
 }
 
 static void on_frame_start(wslay_event_context_ptr ctx,
@@ -249,6 +268,7 @@ enum ws_rx_state ws_rx_feed(struct ws_rx *rx, const struct ws_rx_handler *h, voi
     rx->in = in;
     rx->out = out;
     rx->dry = false;
+    rx->max_message = max_message;
     rx->max_fragments = FRAGMENTS + max_message / 16;
     wslay_event_config_set_max_recv_msg_length(rx->ctx, max_message);
     do {

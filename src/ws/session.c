@@ -12,9 +12,6 @@
 #define CHUNK 16384
 /* One client reads at most this much in a turn of the loop. */
 #define CHUNKS_PER_TURN 16
-/* Answers to what a client sends wait for it to read: beyond this many bytes
- * no more is read from it. */
-#define REPLY_BACKLOG 65536
 #define MAX_SPARE 8
 
 struct ws_stream {
@@ -22,7 +19,6 @@ struct ws_stream {
     struct ws_shard *shard;
     struct ws_rx *rx; /* only while a frame or message is incomplete */
     bool awaits_pong;
-    bool read_paused;
 };
 
 static struct ws_stream *ws_of(struct stream *s)
@@ -183,15 +179,23 @@ static void at_end(struct stream *s, ssize_t n)
     }
 }
 
+/* What arrived meanwhile raised no new edge: ask epoll again. */
+static void ws_resume(struct stream *s)
+{
+    if (reactor_mod(s->env->reactor, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &s->src) !=
+        0) {
+        stream_kill(s, "epoll failed");
+    }
+}
+
 static void ws_readable(struct stream *s, uint32_t events)
 {
     struct ws_stream *c = ws_of(s);
 
-    (void)events;
     for (int i = 0; i < CHUNKS_PER_TURN && !s->dead; i++) {
         ssize_t n;
-        if (!s->ending && s->q.bytes > REPLY_BACKLOG && s->blocked && !(events & EPOLLHUP)) {
-            c->read_paused = true; /* ws_writable goes on */
+        if (!s->ending && s->q.bytes > STREAM_REPLY_BACKLOG && !(events & EPOLLHUP)) {
+            s->read_paused = 1; /* ws_resume goes on */
             return;
         }
         n = recv(s->fd, c->shard->chunk, CHUNK, MSG_DONTWAIT);
@@ -211,22 +215,8 @@ static void ws_readable(struct stream *s, uint32_t events)
         }
     }
     /* There may be more: ask epoll again after the others had their turn. */
-    if (!s->dead && reactor_mod(s->env->reactor, s->fd,
-                                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &s->src) != 0) {
-        stream_kill(s, "epoll failed");
-    }
-}
-
-static void ws_writable(struct stream *s)
-{
-    struct ws_stream *c = ws_of(s);
-
-    if (c->read_paused) {
-        c->read_paused = false;
-        if (reactor_mod(s->env->reactor, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                        &s->src) != 0) {
-            stream_kill(s, "epoll failed");
-        }
+    if (!s->dead) {
+        ws_resume(s);
     }
 }
 
@@ -266,7 +256,7 @@ static const struct stream_ops ws_stream_ops = {
     .readable = ws_readable,
     .beat = ws_beat,
     .farewell = ws_farewell,
-    .writable = ws_writable,
+    .resume = ws_resume,
     .free = ws_free,
 };
 

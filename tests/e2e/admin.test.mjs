@@ -36,13 +36,13 @@ test('clients: list and detail', async (t) => {
 
   const list = (await get(d, '/clients')).json;
   assert.equal(list.next, null);
-  assert.deepEqual(list.clients.map((c) => c.id), [s.id, w.id].sort());
+  assert.deepEqual(list.clients.map((c) => c.id).sort(), [s.id, w.id].sort());
   const c = list.clients.find((x) => x.id === s.id);
   assert.deepEqual(Object.keys(c), ['id', 'user', 'transport', 'channels', 'peer', 'userAgent',
     'connectedAt', 'messages', 'bytes', 'queue', 'lastActivity', 'meta']);
   assert.equal(c.user, 'ann');
   assert.equal(c.transport, 'sse');
-  assert.deepEqual(c.channels, ['b', 'a.>']);
+  assert.deepEqual([...c.channels].sort(), ['a.>', 'b']);
   assert.equal(c.peer, `127.0.0.1:${s.conn.localPort}`);
   assert.equal(c.userAgent, 'tester/1.0 (x; "y")');
   assert.match(c.connectedAt, utcMs);
@@ -123,7 +123,8 @@ test('clients: filters and paging', async (t) => {
       pages++;
       if (page.next === null) break;
     } while (pages < 100);
-    return got;
+    // Each once, whatever the page size; their order has a test of its own.
+    return got.sort();
   };
   for (const limit of [1, 7, 25, 1000]) assert.deepEqual(await walk('', limit), ids);
   assert.deepEqual(await walk('&user=u3', 2), all.filter((_, i) => i % 5 === 3).map((c) => c.id).sort());
@@ -140,6 +141,14 @@ test('clients: filters and paging', async (t) => {
   assertProblem(await get(d, '/clients?usr=ann'), 400, { code: 'unknown_parameter' });
   assertProblem(await get(d, '/clients?user=a%0Ab'), 400, { code: 'bad_user' });
   assertProblem(await get(d, '/clients?channel=a%20b'), 400, { code: 'bad_channel' });
+});
+
+test('clients are listed in the order of their ids', async (t) => {
+  const d = await daemonFor(t, { args: ['--shards', '3'] });
+  for (let i = 0; i < 12; i++) await openSse(d, '/events');
+  const ids = (await get(d, '/clients')).json.clients.map((c) => c.id);
+  assert.equal(ids.length, 12);
+  assert.deepEqual(ids, [...ids].sort());
 });
 
 test('a message to one client', async (t) => {

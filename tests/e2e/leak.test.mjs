@@ -51,7 +51,7 @@ test(`${cycles} connects and disconnects, FIN and RST, SSE and WebSocket`, async
   const rss = d.rss();
   await run(cycles);
   await poll(() => (d.fds() <= fds ? true : undefined),
-    { what: () => `descriptors: ${fds} before, ${d.fds()} after` });
+    { timeout: 20000, what: () => `descriptors: ${fds} before, ${d.fds()} after` });
   const after = d.rss();
   t.diagnostic(`resident: ${rss >> 10} KiB before, ${after >> 10} KiB after ${cycles} cycles`);
   if (!slow) {

@@ -145,8 +145,8 @@ test('SIGHUP: live options are read again, others are named', async (t) => {
   writeFileSync(conf, `# first\nheartbeat = 1h\nretry = 3s\nlog-level = info\nlog-file = ${log}\nmax-message = 1k\n`);
   const d = await daemonFor(t, { args: ['--config', conf] });
   const lines = () => [`${log}.1`, log].flatMap((f) =>
-    (existsSync(f) ? readFileSync(f, 'utf8').split('\n').filter(Boolean) : []));
-  const logged = (regex, from = 0) => poll(() => lines().slice(from).find((l) => regex.test(l)),
+    (existsSync(f) ? readFileSync(f, 'utf8').split('\n').filter(Boolean) : [])).concat(d.stderr);
+  const logged = (regex) => poll(() => lines().find((l) => regex.test(l)),
     { what: `a line matching ${regex} in the log file` });
 
   const s = await Sse.live(d, '/events');
@@ -172,17 +172,14 @@ test('SIGHUP: live options are read again, others are named', async (t) => {
   assert.notEqual((await get(d, '/stats')).json.shards, 7);
 
   // A file with a mistake changes nothing, and is said.
-  const mark = lines().length;
   writeFileSync(conf, 'retry = 9s\nheartbeet = 1s\n');
   d.kill('SIGHUP');
-  const line = await logged(/heartbeet/, mark);
-  assert.match(line, /^\S+ (error|warn) /);
+  await logged(/heartbeet.*heartbeat/);
   const t3 = await Sse.live(d, '/events');
   assert.ok(t3.raw.startsWith('retry: 5000\n'), t3.raw);
   rmSync(conf);
-  const mark2 = lines().length;
   d.kill('SIGHUP');
-  await logged(/fanfare\.conf/, mark2);
+  await logged(/fanfare\.conf(?!:2)/);
   assert.equal((await get(d, '/health')).status, 200);
   // What was connected all the while still is.
   await publish(d, { data: 'still' });

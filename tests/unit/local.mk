@@ -17,6 +17,13 @@ unit_tests = \
 	tests/unit/test_conf_check \
 	tests/unit/test_conf_options \
 	tests/unit/test_conf_sources \
+	tests/unit/test_conn_clients \
+	tests/unit/test_conn_env \
+	tests/unit/test_conn_outq \
+	tests/unit/test_conn_peer \
+	tests/unit/test_conn_slow \
+	tests/unit/test_conn_stream \
+	tests/unit/test_core_model \
 	tests/unit/test_proto_control \
 	tests/unit/test_proto_cursor \
 	tests/unit/test_proto_frame \
@@ -91,6 +98,27 @@ tests_unit_test_conf_options_LDADD = $(floor_conf) $(CRITERION_LIBS)
 tests_unit_test_conf_sources_SOURCES = tests/unit/test_conf_sources.c
 tests_unit_test_conf_sources_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conf_sources_LDADD = $(floor_conf) $(CRITERION_LIBS)
+tests_unit_test_conn_clients_SOURCES = tests/unit/test_conn_clients.c
+tests_unit_test_conn_clients_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_clients_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_env_SOURCES = tests/unit/test_conn_env.c
+tests_unit_test_conn_env_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_env_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_outq_SOURCES = tests/unit/test_conn_outq.c
+tests_unit_test_conn_outq_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_outq_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_peer_SOURCES = tests/unit/test_conn_peer.c
+tests_unit_test_conn_peer_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_peer_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_slow_SOURCES = tests/unit/test_conn_slow.c
+tests_unit_test_conn_slow_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_slow_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_stream_SOURCES = tests/unit/test_conn_stream.c
+tests_unit_test_conn_stream_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_stream_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_core_model_SOURCES = tests/unit/test_core_model.c
+tests_unit_test_core_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_model_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_proto_control_SOURCES = tests/unit/test_proto_control.c
 tests_unit_test_proto_control_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_control_LDADD = $(floor_proto) $(CRITERION_LIBS)

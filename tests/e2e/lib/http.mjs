@@ -58,8 +58,12 @@ export class RawConn {
       over();
     });
     socket.on('error', (e) => {
-      if (e.code === 'EPIPE' || e.syscall === 'write') {
+      if (e.syscall === 'write') {
+        // Only our sending has ended: go on reading what the peer said.
         this.writeError = e;
+        socket._readableState.errored = null;
+        socket._readableState.errorEmitted = false;
+        if (!socket.isPaused()) socket.resume();
         this.#wake();
         return;
       }

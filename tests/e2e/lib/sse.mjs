@@ -162,8 +162,13 @@ export class Bystander {
   async check(publish) {
     const n = ++this.#n;
     await publish(this.#target, { channel: this.channel, data: { bystander: n } });
-    const m = await this.#sse.next(undefined, { what: 'the message of the bystander' });
-    assert.deepEqual(JSON.parse(m.data).data, { bystander: n }, 'the bystander was disturbed');
+    const others = [];
+    for (;;) {
+      const m = await this.#sse.next(undefined, { what: 'the message of the bystander' });
+      if (JSON.parse(m.data).data?.bystander === n) break;
+      others.push(m.data);
+    }
+    assert.deepEqual(others, [], 'the bystander got something else');
   }
 
   close() {
