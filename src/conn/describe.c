@@ -58,9 +58,9 @@ static const char *gap_reason(struct cursor asked, struct cursor top)
     return asked.seq == top.seq ? NULL : "no-history";
 }
 
-void stream_greet(struct stream *s, const struct stream_intro *intro, struct cursor top)
+void stream_add_greeting(const struct stream *s, const struct stream_intro *intro,
+                         struct cursor top, struct strbuf *out)
 {
-    struct strbuf out = STRBUF_INIT;
     struct strbuf data = STRBUF_INIT;
     const char *gap = intro->has_cursor ? gap_reason(intro->cursor, top) : NULL;
     struct cursor from = intro->has_cursor ? intro->cursor : top;
@@ -70,22 +70,16 @@ void stream_greet(struct stream *s, const struct stream_intro *intro, struct cur
     position = (struct str){from_text, cursor_format(from, from_text)};
     synced = (struct str){top_text, cursor_format(top, top_text)};
     if (s->ops->transport == TRANSPORT_SSE) {
-        sse_add_retry(&out, (uint32_t)s->env->opt->retry);
+        sse_add_retry(out, (uint32_t)s->env->opt->retry);
     }
-    add_connected(&out, s, position, intro->has_cursor && !gap);
+    add_connected(out, s, position, intro->has_cursor && !gap);
     if (gap) {
         strbuf_addf(&data, "{\"scope\":\"all\",\"from\":\"%s\",\"to\":\"%s\",\"reason\":\"%s\"}",
                     from_text, top_text, gap);
-        control_add(&out, s->ops->transport, STR_LIT("fanfare.gap"), position, strbuf_str(&data));
+        control_add(out, s->ops->transport, STR_LIT("fanfare.gap"), position, strbuf_str(&data));
     }
-    control_add(&out, s->ops->transport, STR_LIT("fanfare.synced"), synced, STR_LIT("{}"));
-    s->position = top.seq;
-    if (strbuf_failed(&out) || strbuf_failed(&data)) {
-        stream_kill(s, "out of memory");
-    } else {
-        stream_put_bytes(s, strbuf_str(&out));
-    }
-    strbuf_fini(&out);
+    control_add(out, s->ops->transport, STR_LIT("fanfare.synced"), synced, STR_LIT("{}"));
+    out->failed |= strbuf_failed(&data);
     strbuf_fini(&data);
 }
 

@@ -7,6 +7,7 @@ src_conn_libff_conn_la_SOURCES = \
 	src/conn/env.h \
 	src/conn/gap.c \
 	src/conn/gap.h \
+	src/conn/identity.c \
 	src/conn/outbuf.c \
 	src/conn/outbuf.h \
 	src/conn/outq.c \

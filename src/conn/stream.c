@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <nettle/base64.h>
-#include <nettle/hmac.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -77,6 +75,20 @@ static void release(struct stream *s)
     close(s->fd);
 }
 
+static void greet(struct stream *s, const struct stream_intro *intro, struct cursor top)
+{
+    struct strbuf out = STRBUF_INIT;
+
+    stream_add_greeting(s, intro, top, &out);
+    s->position = top.seq;
+    if (strbuf_failed(&out)) {
+        stream_kill(s, "out of memory");
+    } else {
+        stream_put_bytes(s, strbuf_str(&out));
+    }
+    strbuf_fini(&out);
+}
+
 int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops *ops,
                 const struct stream_intro *intro)
 {
@@ -117,7 +129,7 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
     }
     s->open = 1;
     count_open(s);
-    stream_greet(s, intro, top);
+    greet(s, intro, top);
     stream_start_beat(s, true);
     stream_log(s, LOG_DEBUG_LVL, "client connected", NULL, NULL);
     env->hooks.connected(env->hooks.ctx, s);
@@ -419,44 +431,4 @@ void conn_env_flush(struct conn_env *env)
             bury(s);
         }
     }
-}
-
-/* ---- the rest ---- */
-
-void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1])
-{
-    struct hmac_sha256_ctx ctx;
-    uint8_t digest[16];
-    char text[BASE64_ENCODE_RAW_LENGTH(16)];
-
-    hmac_sha256_set_key(&ctx, sizeof(s->env->key_secret), s->env->key_secret);
-    hmac_sha256_update(&ctx, sizeof(s->member.id), (const uint8_t *)&s->member.id);
-    hmac_sha256_digest(&ctx, sizeof(digest), digest);
-    base64_encode_raw(text, sizeof(digest), digest);
-    for (size_t i = 0; i < CLIENT_KEY_LEN; i++) { /* the URL-safe alphabet */
-        out[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
-    }
-    out[CLIENT_KEY_LEN] = '\0';
-}
-
-void stream_log(const struct stream *s, enum log_level level, const char *msg, const char *key,
-                const char *value)
-{
-    char id[CLIENT_ID_LEN + 1];
-    char peer[PEER_TEXT_MAX];
-    struct str user;
-    char name[NAME_MAX_LEN + 1] = "";
-
-    if (!log_enabled(s->env->log, level)) {
-        return;
-    }
-    client_id_text(s->member.id, id);
-    user = member_user(&s->member);
-    if (user.len) {
-        memcpy(name, user.p, user.len);
-        name[user.len] = '\0';
-    }
-    log_write(s->env->log, level, msg, "client", id, "user", user.len ? name : NULL, "transport",
-              transport_name(s->ops->transport), "peer", peer_text(&s->peer, peer),
-              key ? key : "", value, (char *)NULL);
 }

@@ -123,8 +123,9 @@ void stream_log(const struct stream *s, enum log_level level, const char *msg, c
 void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1]);
 /* The JSON object of GET /clients/{id}. */
 void stream_describe(const struct stream *s, struct strbuf *out);
-/* Queues the greeting; `top` is where live delivery starts. */
-void stream_greet(struct stream *s, const struct stream_intro *intro, struct cursor top);
+/* Appends the greeting; `top` is where live delivery starts. */
+void stream_add_greeting(const struct stream *s, const struct stream_intro *intro,
+                         struct cursor top, struct strbuf *out);
 
 #define STREAM_OF(ptr, member_name)                                                              \
     ((struct stream *)(void *)((char *)(ptr)-offsetof(struct stream, member_name)))

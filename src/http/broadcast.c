@@ -111,6 +111,8 @@ static bool publish_text(struct http_server *srv, struct str text, struct strbuf
         refuse(r, 422, "unsupported",
                "requireAck needs acknowledgements, which this version does not have; leave it out");
         r->problem.field = "requireAck";
+        r->problem.has_offset = true;
+        r->problem.offset = json_get(root, "requireAck")->offset;
         return false;
     }
     if (rc == 0) {

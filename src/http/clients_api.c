@@ -155,9 +155,13 @@ static enum MHD_Result finish_describe(struct request *rq)
 
 enum MHD_Result get_client(struct request *rq)
 {
+    enum MHD_Result result;
     struct visit *v;
     uint64_t id;
 
+    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
+        return result;
+    }
     if (!path_client(rq, &id)) {
         return no_client(rq);
     }

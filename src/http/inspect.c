@@ -58,12 +58,22 @@ int read_limit(struct request *rq, unsigned *limit, enum MHD_Result *result)
 
 enum MHD_Result get_health(struct request *rq)
 {
+    enum MHD_Result result;
+
+    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
+        return result;
+    }
     strbuf_adds(&rq->out, "{\"status\":\"ok\"}");
     return respond_json(rq, 200);
 }
 
 enum MHD_Result get_ready(struct request *rq)
 {
+    enum MHD_Result result;
+
+    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
+        return result;
+    }
     if (atomic_load(&rq->srv->shared->draining)) {
         struct problem p = {.status = 503, .code = "draining", .retry_after_s = 1,
                             .detail = "the gateway is shutting down"};
@@ -123,6 +133,11 @@ enum MHD_Result get_stats(struct request *rq)
 
 enum MHD_Result get_metrics(struct request *rq)
 {
+    enum MHD_Result result;
+
+    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
+        return result;
+    }
     metrics_add_prometheus(&rq->out, rq->srv->shared->metrics, rq->srv->shared->nmetrics);
     return respond_text(rq, 200, "text/plain; version=0.0.4; charset=utf-8");
 }

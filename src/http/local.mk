@@ -2,13 +2,16 @@ noinst_LTLIBRARIES += src/http/libff-http.la
 src_http_libff_http_la_SOURCES = \
 	src/http/broadcast.c \
 	src/http/clients_api.c \
+	src/http/connection.c \
 	src/http/detach.c \
 	src/http/detach.h \
 	src/http/events.c \
 	src/http/guard.c \
+	src/http/headers.c \
 	src/http/inspect.c \
 	src/http/limits.c \
 	src/http/limits.h \
+	src/http/media.c \
 	src/http/playground.c \
 	src/http/playground_data.h \
 	src/http/publishing.c \

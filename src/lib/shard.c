@@ -83,6 +83,14 @@ struct core_ports shard_ports(struct fanfare *gw)
 
 /* ---- the loop ---- */
 
+/* Deadlines count from when something happened, not from before the wait. */
+static void on_wake(void *ctx)
+{
+    struct shard *s = ctx;
+
+    s->env.now_ms = clock_mono_ms();
+}
+
 static void on_mail(struct rt_source *src, uint32_t events)
 {
     (void)src; /* only wakes: turn() empties the mailboxes in its own order */
@@ -129,7 +137,6 @@ static void turn(struct shard *s)
     if (reactor_wait(s->reactor, wait_ms(s)) < 0) {
         log_error(s->gw->log, "epoll_wait failed");
     }
-    s->env.now_ms = clock_mono_ms();
     if (!s->stopping) {
         (void)http_server_run(&s->http);
     }
@@ -221,6 +228,7 @@ int shard_init(struct shard *s, struct fanfare *gw, unsigned index, struct errms
     if (wheel_new(clock_mono_ms(), &s->wheel) != 0 || conn_env_init(&s->env) != 0) {
         return errmsg_set(why, ERR_NOMEM, "out of memory");
     }
+    reactor_on_wake(s->reactor, on_wake, s);
     wire(s);
     if (reactor_add(s->reactor, mailbox_fd(s->deliveries), EPOLLIN, &s->deliveries_src) != 0 ||
         reactor_add(s->reactor, mailbox_fd(s->tasks), EPOLLIN, &s->tasks_src) != 0) {

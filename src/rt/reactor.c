@@ -10,6 +10,8 @@ enum { BATCH = 256 };
 
 struct reactor {
     int epfd;
+    void (*woken)(void *ctx);
+    void *woken_ctx;
     struct rt_deferred *head; /* first in, first out */
     struct rt_deferred **tail;
     struct epoll_event events[BATCH];
@@ -81,6 +83,12 @@ static void run_deferred(struct reactor *r)
     }
 }
 
+void reactor_on_wake(struct reactor *r, void (*woken)(void *ctx), void *ctx)
+{
+    r->woken = woken;
+    r->woken_ctx = ctx;
+}
+
 int reactor_wait(struct reactor *r, int timeout_ms)
 {
     /* Deferred between two waits: it must not wait for an event. */
@@ -88,6 +96,9 @@ int reactor_wait(struct reactor *r, int timeout_ms)
     int rc = n;
     if (n < 0) {
         rc = errno == EINTR ? 0 : ERR_SYSTEM;
+    }
+    if (r->woken) {
+        r->woken(r->woken_ctx);
     }
     for (int i = 0; i < n; i++) {
         struct rt_source *src = r->events[i].data.ptr;

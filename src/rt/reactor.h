@@ -31,6 +31,8 @@ struct reactor;
 
 int reactor_new(struct reactor **out, struct errmsg *why) FF_USE_RESULT;
 void reactor_free(struct reactor *r);
+/* `woken` runs after each wait, before the callbacks: to read the clock, say. */
+void reactor_on_wake(struct reactor *r, void (*woken)(void *ctx), void *ctx);
 /* epoll_ctl ADD / MOD / DEL. `events` as for epoll (EPOLLET included). */
 int reactor_add(struct reactor *r, int fd, uint32_t events, struct rt_source *src) FF_USE_RESULT;
 int reactor_mod(struct reactor *r, int fd, uint32_t events, struct rt_source *src) FF_USE_RESULT;

@@ -28,18 +28,34 @@ test('clients: list and detail', async (t) => {
   const d = await daemonFor(t, { args: ['--log-level', 'debug'] });
   assert.deepEqual((await get(d, '/clients')).json, { clients: [], next: null });
   const began = Date.now();
-  const meta = { page: '/cart', n: 1.50, deep: { a: [null] } };
-  const s = await openSse(d, `/events?channel=b&channel=a.%3E&userId=ann&meta=${
-    encodeURIComponent('{"page": "/cart", "n": 1.50, "deep":{"a":[null]}}')}`,
-  { headers: { 'User-Agent': 'tester/1.0 (x; "y")' } });
+  const meta = { page: '/cart', n: 1.5, deep: { a: [null] } };
+  const s = await openSse(
+    d,
+    `/events?channel=b&channel=a.%3E&userId=ann&meta=${encodeURIComponent(
+      '{"page": "/cart", "n": 1.50, "deep":{"a":[null]}}',
+    )}`,
+    { headers: { 'User-Agent': 'tester/1.0 (x; "y")' } },
+  );
   const w = await openWs(d, '/ws', { headers: { 'User-Agent': 'ws é' } });
 
   const list = (await get(d, '/clients')).json;
   assert.equal(list.next, null);
   assert.deepEqual(list.clients.map((c) => c.id).sort(), [s.id, w.id].sort());
   const c = list.clients.find((x) => x.id === s.id);
-  assert.deepEqual(Object.keys(c), ['id', 'user', 'transport', 'channels', 'peer', 'userAgent',
-    'connectedAt', 'messages', 'bytes', 'queue', 'lastActivity', 'meta']);
+  assert.deepEqual(Object.keys(c), [
+    'id',
+    'user',
+    'transport',
+    'channels',
+    'peer',
+    'userAgent',
+    'connectedAt',
+    'messages',
+    'bytes',
+    'queue',
+    'lastActivity',
+    'meta',
+  ]);
   assert.equal(c.user, 'ann');
   assert.equal(c.transport, 'sse');
   assert.deepEqual([...c.channels].sort(), ['a.>', 'b']);
@@ -68,10 +84,13 @@ test('clients: list and detail', async (t) => {
   const before = (await get(d, `/clients/${s.id}`)).json;
   await publish(d, { channel: 'b', data: 'x'.repeat(1000) });
   await s.message();
-  const after = await poll(async () => {
-    const now = (await get(d, `/clients/${s.id}`)).json;
-    return now.messages > before.messages ? now : undefined;
-  }, { what: 'one message more' });
+  const after = await poll(
+    async () => {
+      const now = (await get(d, `/clients/${s.id}`)).json;
+      return now.messages > before.messages ? now : undefined;
+    },
+    { what: 'one message more' },
+  );
   assert.equal(after.messages, before.messages + 1);
   assert.ok(after.bytes > before.bytes + 1000 && after.bytes < before.bytes + 1500);
   assert.ok(after.lastActivity >= before.lastActivity);
@@ -94,8 +113,14 @@ test('clients: list and detail', async (t) => {
   }
   assert.ok(!d.stderr.some((l) => l.includes(s.key) || l.includes(w.key)), 'a key in the log');
 
-  for (const path of ['/clients/nobody', '/clients/00000000-0000-7000-8000-000000000000',
-    `/clients/${s.id}x`, `/clients/${'a'.repeat(300)}`, '/clients/a%2Fb', '/clients/%20']) {
+  for (const path of [
+    '/clients/nobody',
+    '/clients/00000000-0000-7000-8000-000000000000',
+    `/clients/${s.id}x`,
+    `/clients/${'a'.repeat(300)}`,
+    '/clients/a%2Fb',
+    '/clients/%20',
+  ]) {
     assertProblem(await get(d, path), 404, { code: 'not_found' });
   }
   const head = await request(d, { method: 'HEAD', path: `/clients/${s.id}` });
@@ -127,12 +152,29 @@ test('clients: filters and paging', async (t) => {
     return got.sort();
   };
   for (const limit of [1, 7, 25, 1000]) assert.deepEqual(await walk('', limit), ids);
-  assert.deepEqual(await walk('&user=u3', 2), all.filter((_, i) => i % 5 === 3).map((c) => c.id).sort());
-  assert.deepEqual(await walk('&channel=odd', 3), all.filter((_, i) => i % 2).map((c) => c.id).sort());
+  assert.deepEqual(
+    await walk('&user=u3', 2),
+    all
+      .filter((_, i) => i % 5 === 3)
+      .map((c) => c.id)
+      .sort(),
+  );
+  assert.deepEqual(
+    await walk('&channel=odd', 3),
+    all
+      .filter((_, i) => i % 2)
+      .map((c) => c.id)
+      .sort(),
+  );
   assert.deepEqual(await walk('&channel=x.%3E', 100), ids);
   assert.deepEqual(await walk('&channel=x.y', 100), [], 'exactly this subscription');
-  assert.deepEqual(await walk('&channel=odd&user=u3', 100),
-    all.filter((_, i) => i % 2 && i % 5 === 3).map((c) => c.id).sort());
+  assert.deepEqual(
+    await walk('&channel=odd&user=u3', 100),
+    all
+      .filter((_, i) => i % 2 && i % 5 === 3)
+      .map((c) => c.id)
+      .sort(),
+  );
   assert.deepEqual(await walk('&user=nobody', 100), []);
 
   for (const q of ['limit=0', 'limit=1001', 'limit=x', 'limit=-1', 'limit=1.5', 'limit=']) {
@@ -167,8 +209,11 @@ test('a message to one client', async (t) => {
     const text = m.data ?? m.text;
     const ts = (m.envelope ?? m.json).timestamp;
     assert.match(ts, utcMs);
-    assert.equal(text, `{"type":"note","id":"${res.json.id}","cursor":"${r.cursor}",` +
-      `"timestamp":"${ts}","data":{"n":1.0}}`);
+    assert.equal(
+      text,
+      `{"type":"note","id":"${res.json.id}","cursor":"${r.cursor}",` +
+        `"timestamp":"${ts}","data":{"n":1.0}}`,
+    );
     if (m.raw) assert.equal(m.raw, `event: note\nid: ${r.cursor}\ndata: ${text}\n\n`);
   }
   const min = await post(d, `/clients/${s.id}/messages`, '{}');
@@ -187,8 +232,9 @@ test('a message to one client', async (t) => {
   assertProblem(await post(d, path, '{"typ":"a"}'), 400, { code: 'unknown_field', detail: /type/ });
   assertProblem(await post(d, path, '{"type":"open"}'), 422, { code: 'reserved_name' });
   assertProblem(await post(d, path, '{'), 400, { code: 'bad_json' });
-  assertProblem(await post(d, path, '{}', { 'Content-Type': 'text/plain' }), 415,
-    { code: 'unsupported_media_type' });
+  assertProblem(await post(d, path, '{}', { 'Content-Type': 'text/plain' }), 415, {
+    code: 'unsupported_media_type',
+  });
   assertProblem(await post(d, '/clients/nobody/messages', '{}'), 404, { code: 'not_found' });
 });
 
@@ -210,11 +256,15 @@ test('closing one client', async (t) => {
   await s.ended();
   assert.equal((await w.waitClosed()).code, 4001);
   for (const x of [s, w]) {
-    await poll(async () => ((await get(d, `/clients/${x.id}`)).status === 404 ? true : undefined),
-      { what: 'the client is gone' });
+    await poll(async () => ((await get(d, `/clients/${x.id}`)).status === 404 ? true : undefined), {
+      what: 'the client is gone',
+    });
     assertProblem(await del(d, `/clients/${x.id}`), 404, { code: 'not_found' });
   }
-  assert.deepEqual((await get(d, '/clients')).json.clients.map((c) => c.id), [stay.id]);
+  assert.deepEqual(
+    (await get(d, '/clients')).json.clients.map((c) => c.id),
+    [stay.id],
+  );
   assert.equal((await publish(d, { channel: 'a', data: 1 })).matched, 1);
   assert.equal((await stay.message()).json.data, 1);
 });
@@ -229,8 +279,15 @@ test('channels', async (t) => {
 
   const names = ['B', 'a/b', 'gone', 'orders', 'orders.x'];
   const list = (await get(d, '/channels')).json;
-  assert.deepEqual(list.channels.map((c) => c.channel), names, 'in byte order, no patterns');
-  assert.deepEqual(list.channels.map((c) => c.subscribers), [1, 1, 1, 3, 1]);
+  assert.deepEqual(
+    list.channels.map((c) => c.channel),
+    names,
+    'in byte order, no patterns',
+  );
+  assert.deepEqual(
+    list.channels.map((c) => c.subscribers),
+    [1, 1, 1, 3, 1],
+  );
   assert.equal(list.next, null);
 
   const detail = async (path) => (await get(d, `/channels/${path}`)).json;
@@ -238,28 +295,46 @@ test('channels', async (t) => {
   assert.deepEqual(await detail('orders.x'), { channel: 'orders.x', subscribers: 1, matching: 3 });
   assert.deepEqual(await detail('orders.y'), { channel: 'orders.y', subscribers: 0, matching: 2 });
   assert.deepEqual(await detail('a%2Fb'), { channel: 'a/b', subscribers: 1, matching: 2 });
-  assert.deepEqual(await detail('private-q'), { channel: 'private-q', subscribers: 0, matching: 0 });
+  assert.deepEqual(await detail('private-q'), {
+    channel: 'private-q',
+    subscribers: 0,
+    matching: 0,
+  });
   for (const { channel } of list.channels) {
     const { matching } = await detail(encodeURIComponent(channel));
     assert.equal((await publish(d, { channel })).matched, matching, channel);
   }
 
   const page = (await get(d, '/channels?limit=2')).json;
-  assert.deepEqual(page.channels.map((c) => c.channel), names.slice(0, 2));
+  assert.deepEqual(
+    page.channels.map((c) => c.channel),
+    names.slice(0, 2),
+  );
   assert.equal(typeof page.next, 'string');
   const rest = (await get(d, `/channels?after=${encodeURIComponent(page.next)}`)).json;
-  assert.deepEqual(rest.channels.map((c) => c.channel), names.slice(2));
-  assert.deepEqual((await get(d, '/channels?prefix=orders')).json.channels.map((c) => c.channel),
-    ['orders', 'orders.x']);
+  assert.deepEqual(
+    rest.channels.map((c) => c.channel),
+    names.slice(2),
+  );
+  assert.deepEqual(
+    (await get(d, '/channels?prefix=orders')).json.channels.map((c) => c.channel),
+    ['orders', 'orders.x'],
+  );
   assert.deepEqual((await get(d, '/channels?prefix=zzz')).json, { channels: [], next: null });
 
   gone.close();
-  await poll(async () => {
-    const { channels } = (await get(d, '/channels')).json;
-    return channels.length === 3 ? true : undefined;
-  }, { what: 'forgotten channels' });
-  assert.deepEqual((await get(d, '/channels')).json.channels, [{ channel: 'a/b', subscribers: 1 },
-    { channel: 'orders', subscribers: 2 }, { channel: 'orders.x', subscribers: 1 }]);
+  await poll(
+    async () => {
+      const { channels } = (await get(d, '/channels')).json;
+      return channels.length === 3 ? true : undefined;
+    },
+    { what: 'forgotten channels' },
+  );
+  assert.deepEqual((await get(d, '/channels')).json.channels, [
+    { channel: 'a/b', subscribers: 1 },
+    { channel: 'orders', subscribers: 2 },
+    { channel: 'orders.x', subscribers: 1 },
+  ]);
 
   assertProblem(await get(d, '/channels/a%20b'), 400, { code: 'bad_channel' });
   assertProblem(await get(d, '/channels/fanfare.x'), 400, { code: 'reserved_channel' });
@@ -332,7 +407,10 @@ test('the playground page is there with --demo only', async (t) => {
   const res = await get(d, '/');
   assert.equal(res.status, 200);
   assert.match(res.headers['content-type'], /^text\/html\b/);
-  assert.match(res.headers['content-security-policy'] ?? '', /default-src 'none'|default-src 'self'/);
+  assert.match(
+    res.headers['content-security-policy'] ?? '',
+    /default-src 'none'|default-src 'self'/,
+  );
   assert.ok(!/\b(src|href)\s*=\s*["']?(https?:)?\/\//i.test(res.text), 'self-contained');
   const plain = await daemonFor(t);
   assertProblem(await get(plain, '/'), 404, { code: 'not_found' });
@@ -358,17 +436,30 @@ test('wrong methods: 405 with Allow', async (t) => {
   for (const [path, allowed] of Object.entries(table)) {
     for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'PATCH']) {
       if (allowed.includes(method)) continue;
-      const res = await request(d, { method, path,
+      const res = await request(d, {
+        method,
+        path,
         body: method === 'GET' || method === 'DELETE' ? undefined : '{}',
-        headers: { 'Content-Type': 'application/json' } });
+        headers: { 'Content-Type': 'application/json' },
+      });
       assertProblem(res, 405, { code: 'method_not_allowed' });
       const allow = (res.headers.allow ?? '').split(/\s*,\s*/);
       for (const m of allowed) assert.ok(allow.includes(m), `${method} ${path}: Allow: ${allow}`);
       assert.ok(!allow.includes(method), `${method} ${path}: Allow: ${allow}`);
     }
   }
-  for (const path of ['/nope', '/health/', '//health', '/HEALTH', '/health/x', '/broadcast/', '/event',
-    '/clients/x/y', '/clients/x/messages/y', '/a/b/c/d/e/f/g/h']) {
+  for (const path of [
+    '/nope',
+    '/health/',
+    '//health',
+    '/HEALTH',
+    '/health/x',
+    '/broadcast/',
+    '/event',
+    '/clients/x/y',
+    '/clients/x/messages/y',
+    '/a/b/c/d/e/f/g/h',
+  ]) {
     assertProblem(await get(d, path), 404, { code: 'not_found' });
   }
   assert.equal((await get(d, '/health?x=1')).status, 400);

@@ -11,36 +11,75 @@ test('publications that are not JSON', async (t) => {
   await undisturbed(t, {}, async (d, check) => {
     const cases = [
       // body, offset of the fault (null: not checked to the byte)
-      ['', 0], [' ', 1], ['{', 1], ['{"data":', 8], ['{"data":}', 8], ['{"data" 1}', 8], ['{"a"', 4],
-      ['{"data":1}x', 10], ['{"data":1}{', 10], ['{"data":1} null', 11], ["{'data':1}", 1],
-      ['{"data":1,}', 10], ['{"data":[1,]}', 11], ['{"data":01}', 9], ['{"data":1.}', null],
-      ['{"data":.5}', 8], ['{"data":+1}', 8], ['{"data":-}', null], ['{"data":1e}', null],
-      ['{"data":0x10}', null], ['{"data":NaN}', null], ['{"data":Infinity}', null],
-      ['{"data":nul}', null], ['{"data":TRUE}', 8], ['{"data":"a', 10], ['{"data":"\\x"}', null],
-      ['{"data":"\\u12g4"}', null], ['{"data":"a\tb"}', 10], ['{"data":"a\nb"}', 10],
-      ['{"data":/*c*/1}', 8], ['{"data":1}//c', 10], ['{data:1}', 1], ['{"data":1]', 9], [']', 0],
-      ['hello', 0], ['<xml/>', 0], ['channel=a&data=1', 0], ['{"data":1,"data2"}', null],
-      ['\ufeff{"data":1}', 0], ['{"data":1}\u00a0', 10],
-      [b('{"data":"', [0xff], '"}'), 9], [b('{"data":"', [0xc0, 0x80], '"}'), 9],
-      [b('{"data":"', [0xc1, 0xbf], '"}'), 9], [b('{"data":"ab', [0xed, 0xa0, 0x80], '"}'), null],
+      ['', 0],
+      [' ', 1],
+      ['{', 1],
+      ['{"data":', 8],
+      ['{"data":}', 8],
+      ['{"data" 1}', 8],
+      ['{"a"', 4],
+      ['{"data":1}x', 10],
+      ['{"data":1}{', 10],
+      ['{"data":1} null', 11],
+      ["{'data':1}", 1],
+      ['{"data":1,}', 10],
+      ['{"data":[1,]}', 11],
+      ['{"data":01}', 9],
+      ['{"data":1.}', null],
+      ['{"data":.5}', 8],
+      ['{"data":+1}', 8],
+      ['{"data":-}', null],
+      ['{"data":1e}', null],
+      ['{"data":0x10}', null],
+      ['{"data":NaN}', null],
+      ['{"data":Infinity}', null],
+      ['{"data":nul}', null],
+      ['{"data":TRUE}', 8],
+      ['{"data":"a', 10],
+      ['{"data":"\\x"}', null],
+      ['{"data":"\\u12g4"}', null],
+      ['{"data":"a\tb"}', 10],
+      ['{"data":"a\nb"}', 10],
+      ['{"data":/*c*/1}', 8],
+      ['{"data":1}//c', 10],
+      ['{data:1}', 1],
+      ['{"data":1]', 9],
+      [']', 0],
+      ['hello', 0],
+      ['<xml/>', 0],
+      ['channel=a&data=1', 0],
+      ['{"data":1,"data2"}', null],
+      ['\ufeff{"data":1}', 0],
+      ['{"data":1}\u00a0', 10],
+      [b('{"data":"', [0xff], '"}'), 9],
+      [b('{"data":"', [0xc0, 0x80], '"}'), 9],
+      [b('{"data":"', [0xc1, 0xbf], '"}'), 9],
+      [b('{"data":"ab', [0xed, 0xa0, 0x80], '"}'), null],
       [b('{"data":"', [0xf4, 0x90, 0x80, 0x80], '"}'), null],
       [b('{"data":"', [0xf8, 0x88, 0x80, 0x80, 0x80], '"}'), 9],
-      [b('{"data":"', [0xe2, 0x82], '"}'), null], [b('{"data":"', [0x80], '"}'), 9],
-      [b('{"data":"', [0xe2, 0x82]), null], [b('{"', [0xff], '":1}'), 2],
-      [b('{"data":"a', [0], 'b"}'), 10], [b('{"data":1}', [0]), 10], [b([0]), 0],
+      [b('{"data":"', [0xe2, 0x82], '"}'), null],
+      [b('{"data":"', [0x80], '"}'), 9],
+      [b('{"data":"', [0xe2, 0x82]), null],
+      [b('{"', [0xff], '":1}'), 2],
+      [b('{"data":"a', [0], 'b"}'), 10],
+      [b('{"data":1}', [0]), 10],
+      [b([0]), 0],
       [b([0xff, 0xfe, 0x7b, 0, 0x7d, 0]), 0],
     ];
-    await forAll(cases.map((c) => [JSON.stringify(c[0].toString('latin1')), c]), async ([body, offset]) => {
-      const what = JSON.stringify(body.toString('latin1'));
-      const res = await post(d, '/broadcast', body);
-      const p = assertProblem(res, 400, { code: 'bad_json' });
-      assert.equal(p.type, 'urn:fanfare:problem:bad_json', what);
-      assert.ok(Number.isInteger(p.offset), `${what}: an offset in ${res.text}`);
-      assert.ok(p.offset >= 0 && p.offset <= Buffer.byteLength(body), `${what}: ${p.offset}`);
-      if (offset !== null) assert.equal(p.offset, offset, `${what}: ${p.detail}`);
-      assert.match(p.detail, /byte|offset|position/i, what);
-      await check();
-    });
+    await forAll(
+      cases.map((c) => [JSON.stringify(c[0].toString('latin1')), c]),
+      async ([body, offset]) => {
+        const what = JSON.stringify(body.toString('latin1'));
+        const res = await post(d, '/broadcast', body);
+        const p = assertProblem(res, 400, { code: 'bad_json' });
+        assert.equal(p.type, 'urn:fanfare:problem:bad_json', what);
+        assert.ok(Number.isInteger(p.offset), `${what}: an offset in ${res.text}`);
+        assert.ok(p.offset >= 0 && p.offset <= Buffer.byteLength(body), `${what}: ${p.offset}`);
+        if (offset !== null) assert.equal(p.offset, offset, `${what}: ${p.detail}`);
+        assert.match(p.detail, /byte|offset|position/i, what);
+        await check();
+      },
+    );
   });
 });
 
@@ -50,8 +89,13 @@ test('nesting: 64 levels pass, one more does not', async (t) => {
       `{"channel":"x","data":${open.repeat(n)}${inner}${close.repeat(n)}}`;
     assert.equal((await post(d, '/broadcast', nest(63, '[', ']'))).status, 200);
     assert.equal((await post(d, '/broadcast', nest(63, '{"a":', '}', '1'))).status, 200);
-    for (const body of [nest(64, '[', ']'), nest(64, '{"a":', '}', '1'), nest(100000, '[', ']'),
-      '['.repeat(200000), '{"a":'.repeat(50000)]) {
+    for (const body of [
+      nest(64, '[', ']'),
+      nest(64, '{"a":', '}', '1'),
+      nest(100000, '[', ']'),
+      '['.repeat(200000),
+      '{"a":'.repeat(50000),
+    ]) {
       const p = assertProblem(await post(d, '/broadcast', body), 400, { code: 'bad_json' });
       assert.ok(Number.isInteger(p.offset));
       assert.match(p.detail, /deep|nest|level/i);
@@ -65,7 +109,9 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
   const fits = 'x'.repeat(200);
   const rows = [
     // body, status, code, field
-    ['5', 400, 'wrong_type'], ['"x"', 400, 'wrong_type'], ['null', 400, 'wrong_type'],
+    ['5', 400, 'wrong_type'],
+    ['"x"', 400, 'wrong_type'],
+    ['null', 400, 'wrong_type'],
     ['true', 400, 'wrong_type'],
     ['{"channel":5}', 400, 'wrong_type', 'channel'],
     ['{"channel":null}', 400, 'wrong_type', 'channel'],
@@ -77,14 +123,18 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
     ['{"userId":7}', 400, 'wrong_type', 'userId'],
     ['{"userIds":"u"}', 400, 'wrong_type', 'userIds'],
     ['{"userIds":[null]}', 400, 'wrong_type', 'userIds'],
-    ['{"type":1}', 400, 'wrong_type', 'type'], ['{"type":null}', 400, 'wrong_type', 'type'],
-    ['{"id":1}', 400, 'wrong_type', 'id'], ['{"source":{}}', 400, 'wrong_type', 'source'],
+    ['{"type":1}', 400, 'wrong_type', 'type'],
+    ['{"type":null}', 400, 'wrong_type', 'type'],
+    ['{"id":1}', 400, 'wrong_type', 'id'],
+    ['{"source":{}}', 400, 'wrong_type', 'source'],
     ['{"timestamp":1763632800}', 400, 'wrong_type', 'timestamp'],
     ['{"except":[]}', 400, 'wrong_type', 'except'],
     ['{"ephemeral":"yes"}', 400, 'wrong_type', 'ephemeral'],
     ['{"ephemeral":1}', 400, 'wrong_type', 'ephemeral'],
-    ['{"ttl":"5"}', 400, 'wrong_type', 'ttl'], ['{"requireAck":1}', 400, 'wrong_type', 'requireAck'],
-    ['{"ttl":-1}', 400, 'bad_value', 'ttl'], ['{"ttl":1.5}', 400, 'bad_value', 'ttl'],
+    ['{"ttl":"5"}', 400, 'wrong_type', 'ttl'],
+    ['{"requireAck":1}', 400, 'wrong_type', 'requireAck'],
+    ['{"ttl":-1}', 400, 'bad_value', 'ttl'],
+    ['{"ttl":1.5}', 400, 'bad_value', 'ttl'],
     ['{"ttl":1e3}', 400, 'bad_value', 'ttl'],
     ['{"ttl":99999999999999999999}', 400, 'bad_value', 'ttl'],
     ['{"chanel":"orders"}', 400, 'unknown_field', 'chanel', /"channel"/],
@@ -116,20 +166,26 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
     [`{"channel":"${long}"}`, 400, 'bad_name', 'channel'],
     ['{"channels":["a",""]}', 400, 'bad_name', 'channels'],
     ['{"channels":["a b"]}', 400, 'bad_name', 'channels'],
-    ['{"userId":""}', 400, 'bad_name', 'userId'], [`{"userId":"${long}"}`, 400, 'bad_name', 'userId'],
+    ['{"userId":""}', 400, 'bad_name', 'userId'],
+    [`{"userId":"${long}"}`, 400, 'bad_name', 'userId'],
     ['{"userId":"a\\u0000b"}', 400, 'bad_name', 'userId'],
     ['{"userId":"a\\u007f"}', 400, 'bad_name', 'userId'],
     ['{"userId":"\\ud800"}', 400, 'bad_name', 'userId'],
     ['{"userIds":["ok","\\r"]}', 400, 'bad_name', 'userIds'],
-    ['{"type":""}', 400, 'bad_name', 'type'], [`{"type":"${long}"}`, 400, 'bad_name', 'type'],
-    ['{"type":"a\\nb"}', 400, 'bad_name', 'type'], ['{"type":"a\\rb"}', 400, 'bad_name', 'type'],
+    ['{"type":""}', 400, 'bad_name', 'type'],
+    [`{"type":"${long}"}`, 400, 'bad_name', 'type'],
+    ['{"type":"a\\nb"}', 400, 'bad_name', 'type'],
+    ['{"type":"a\\rb"}', 400, 'bad_name', 'type'],
     ['{"type":"a\\u0000b"}', 400, 'bad_name', 'type'],
     ['{"type":"x\\r\\ndata: forged\\r\\n\\r\\n"}', 400, 'bad_name', 'type'],
     ['{"type":"\\udc00"}', 400, 'bad_name', 'type'],
-    ['{"id":""}', 400, 'bad_name', 'id'], [`{"id":"${long}"}`, 400, 'bad_name', 'id'],
-    ['{"id":"a\\nid: forged"}', 400, 'bad_name', 'id'], ['{"id":"a\\u0000"}', 400, 'bad_name', 'id'],
+    ['{"id":""}', 400, 'bad_name', 'id'],
+    [`{"id":"${long}"}`, 400, 'bad_name', 'id'],
+    ['{"id":"a\\nid: forged"}', 400, 'bad_name', 'id'],
+    ['{"id":"a\\u0000"}', 400, 'bad_name', 'id'],
     ['{"id":"a\\r"}', 400, 'bad_name', 'id'],
-    ['{"source":""}', 400, 'bad_name', 'source'], ['{"source":"\\u0001"}', 400, 'bad_name', 'source'],
+    ['{"source":""}', 400, 'bad_name', 'source'],
+    ['{"source":"\\u0001"}', 400, 'bad_name', 'source'],
     ['{"except":""}', 400, 'bad_name', 'except'],
     ['{"timestamp":"yesterday"}', 400, 'bad_value', 'timestamp'],
     ['{"timestamp":""}', 400, 'bad_value', 'timestamp'],
@@ -150,29 +206,38 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
     ['{"userId":"a","userIds":["b"]}', 422, 'conflicting_targets'],
     ['{"channels":["a"],"userIds":["b"]}', 422, 'conflicting_targets'],
     ['{"userId":"u","channels":["b"]}', 422, 'conflicting_targets'],
-    [JSON.stringify({ channels: Array.from({ length: 1001 }, (_, i) => `c${i}`) }), 422, 'too_many',
-      'channels'],
+    [
+      JSON.stringify({ channels: Array.from({ length: 1001 }, (_, i) => `c${i}`) }),
+      422,
+      'too_many',
+      'channels',
+    ],
     ['{"userId":"u","requireAck":true}', 422, 'unsupported', 'requireAck'],
     ['{"requireAck":true}', 422, 'unsupported', 'requireAck'],
   ];
   await undisturbed(t, { args: ['--log-level', 'debug'] }, async (d, check) => {
     const everyone = await Sse.live(d, '/events?channel=%3E&userId=u');
-    await forAll(rows.map((r) => [r[0].slice(0, 60), r]), async ([body, status, code, field, detail]) => {
-      const mark = d.mark();
-      const res = await post(d, '/broadcast', body);
-      const p = assertProblem(res, status, { code, detail });
-      await d.waitForLog(new RegExp(`^\\S+ debug .*refused.*\\b${status}\\b.*\\b${code}\\b`), { from: mark });
-      const what = `${body.slice(0, 200)}: ${res.text.slice(0, 400)}`;
-      assert.equal(p.type, `urn:fanfare:problem:${code}`, what);
-      if (field) assert.equal(p.field, field, what);
-      assert.ok(res.text.length < 2000, 'an answer does not grow with the input');
-      assert.doesNotMatch(p.detail, /[\x00-\x1f]/, what);
-      if (field && !field.endsWith('s') && code !== 'duplicate_field') {
-        const key = body.indexOf(`"${field}"`);
-        if (key >= 0) assert.equal(p.offset, key + field.length + 3, `offset: ${what}`);
-      }
-      await check();
-    });
+    await forAll(
+      rows.map((r) => [r[0].slice(0, 60), r]),
+      async ([body, status, code, field, detail]) => {
+        const mark = d.mark();
+        const res = await post(d, '/broadcast', body);
+        const p = assertProblem(res, status, { code, detail });
+        await d.waitForLog(new RegExp(`^\\S+ debug .*refused.*\\b${status}\\b.*\\b${code}\\b`), {
+          from: mark,
+        });
+        const what = `${body.slice(0, 200)}: ${res.text.slice(0, 400)}`;
+        assert.equal(p.type, `urn:fanfare:problem:${code}`, what);
+        if (field) assert.equal(p.field, field, what);
+        assert.ok(res.text.length < 2000, 'an answer does not grow with the input');
+        assert.doesNotMatch(p.detail, /[\x00-\x1f]/, what);
+        if (field && !field.endsWith('s') && code !== 'duplicate_field') {
+          const key = body.indexOf(`"${field}"`);
+          if (key >= 0) assert.equal(p.offset, key + field.length + 3, `offset: ${what}`);
+        }
+        await check();
+      },
+    );
     // Nothing of all this was published.
     const got = [];
     await publish(d, { userId: 'u', type: 'fence' });
@@ -181,15 +246,32 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
       if (m.event === 'fence') break;
       got.push(m);
     }
-    assert.deepEqual(got.filter((m) => m.envelope.channel !== 'bystander'), []);
+    assert.deepEqual(
+      got.filter((m) => m.envelope.channel !== 'bystander'),
+      [],
+    );
 
     // What just fits.
-    const good = [`{"channel":"${fits}"}`, `{"userId":"${fits}"}`, `{"type":"${fits}"}`,
-      `{"id":"${fits}"}`, `{"source":"${fits}"}`, '{"channel":"Aa0_-.:@=,;/"}',
-      '{"userId":"\\u0085 é😀 \\u2028"}', '{"channel":"private-x"}', '{"channel":"presence-x"}',
-      '{"channel":"fanfare"}', '{"channel":"fanfareX"}', '{"type":"opened"}', '{"type":"Open"}',
-      '{"type":"fanfare"}', '{"timestamp":"2026-11-20T10:00:00.123456789+14:00"}',
-      '{"ephemeral":true,"ttl":60,"requireAck":false}', '{"ttl":0}', '{"except":"x"}'];
+    const good = [
+      `{"channel":"${fits}"}`,
+      `{"userId":"${fits}"}`,
+      `{"type":"${fits}"}`,
+      `{"id":"${fits}"}`,
+      `{"source":"${fits}"}`,
+      '{"channel":"Aa0_-.:@=,;/"}',
+      '{"userId":"\\u0085 é😀 \\u2028"}',
+      '{"channel":"private-x"}',
+      '{"channel":"presence-x"}',
+      '{"channel":"fanfare"}',
+      '{"channel":"fanfareX"}',
+      '{"type":"opened"}',
+      '{"type":"Open"}',
+      '{"type":"fanfare"}',
+      '{"timestamp":"2026-11-20T10:00:00.123456789+14:00"}',
+      '{"ephemeral":true,"ttl":60,"requireAck":false}',
+      '{"ttl":0}',
+      '{"except":"x"}',
+    ];
     for (const body of good) {
       const res = await post(d, '/broadcast', body);
       if (body === '{"ttl":0}' && res.status === 400) continue; // "in range" leaves it open

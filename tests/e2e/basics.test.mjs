@@ -35,7 +35,10 @@ test('the ready line, health, ready and stats', async (t) => {
   assert.equal(d.stdout.length, 1);
   assert.match(d.stdout[0], /^fanfare ready on http:\/\/127\.0\.0\.1:[1-9]\d*$/);
 
-  for (const [path, body] of [['/health', '{"status":"ok"}'], ['/ready', '{"status":"ready"}']]) {
+  for (const [path, body] of [
+    ['/health', '{"status":"ok"}'],
+    ['/ready', '{"status":"ready"}'],
+  ]) {
     const res = await get(d, path);
     assert.equal(res.status, 200);
     assert.equal(res.text.trimEnd(), body);
@@ -67,7 +70,10 @@ test('the ready line, health, ready and stats', async (t) => {
   assert.deepEqual(st.transports, { sse: 2, websocket: 1 });
   assert.deepEqual(st.channels, {
     count: 2,
-    top: [{ channel: 'a', subscribers: 3 }, { channel: 'b', subscribers: 1 }],
+    top: [
+      { channel: 'a', subscribers: 3 },
+      { channel: 'b', subscribers: 1 },
+    ],
   });
   assert.equal(st.users, 2);
   assert.equal(st.counters.published, 1);
@@ -80,15 +86,19 @@ test('the exact bytes of a message, the same on both transports', async (t) => {
   const sse = await Sse.live(d, '/events?channel=orders');
   const ws = await Ws.live(d, '/ws?channel=orders');
 
-  const r1 = await post(d, '/broadcast', '{"source":"shop","timestamp":"2026-11-20T12:00:00+02:00",' +
-    '"id":"o-1","data":{"total":99.99},"type":"order.created","channel":"orders"}');
+  const r1 = await post(
+    d,
+    '/broadcast',
+    '{"source":"shop","timestamp":"2026-11-20T12:00:00+02:00",' +
+      '"id":"o-1","data":{"total":99.99},"type":"order.created","channel":"orders"}',
+  );
   assert.equal(r1.status, 200, r1.text);
   assert.equal(r1.text.trimEnd(), `{"id":"o-1","cursor":"${epoch}-1","matched":2}`);
   assert.match(r1.headers['content-type'], /^application\/json\b/);
-  const env1 = `{"type":"order.created","channel":"orders","id":"o-1","cursor":"${epoch}-1",` +
+  const env1 =
+    `{"type":"order.created","channel":"orders","id":"o-1","cursor":"${epoch}-1",` +
     '"timestamp":"2026-11-20T12:00:00+02:00","source":"shop","data":{"total":99.99}}';
-  assert.equal((await sse.next()).raw,
-    `event: order.created\nid: ${epoch}-1\ndata: ${env1}\n\n`);
+  assert.equal((await sse.next()).raw, `event: order.created\nid: ${epoch}-1\ndata: ${env1}\n\n`);
   assert.equal((await ws.next()).text, env1);
 
   // The smallest one: to everyone, everything by default.
@@ -101,24 +111,35 @@ test('the exact bytes of a message, the same on both transports', async (t) => {
   const ts = JSON.parse(e2.data).timestamp;
   assert.match(ts, utcMs);
   assert.ok(Math.abs(Date.parse(ts) - before) < 60000, ts);
-  const env2 = `{"type":"message","id":"${r2.id}","cursor":"${epoch}-2","timestamp":"${ts}",` +
-    '"data":null}';
+  const env2 =
+    `{"type":"message","id":"${r2.id}","cursor":"${epoch}-2","timestamp":"${ts}",` + '"data":null}';
   assert.equal(e2.raw, `id: ${epoch}-2\ndata: ${env2}\n\n`, 'no event line for `message`');
   assert.equal((await ws.next()).text, env2);
 
   // To a user: `userId` stands where `channel` would.
   const user = await Sse.live(d, '/events?userId=ann');
   await publish(d, '{"userId":"ann","id":"x","timestamp":"2026-11-20T10:00:00Z","data":[]}');
-  assert.equal((await user.next()).data, `{"type":"message","userId":"ann","id":"x",` +
-    `"cursor":"${epoch}-3","timestamp":"2026-11-20T10:00:00Z","data":[]}`);
+  assert.equal(
+    (await user.next()).data,
+    `{"type":"message","userId":"ann","id":"x",` +
+      `"cursor":"${epoch}-3","timestamp":"2026-11-20T10:00:00Z","data":[]}`,
+  );
 
   // A name that needs escaping in JSON, and one that does not.
   const odd = await Sse.live(d, '/events?userId=a%22b%5C%C3%A9%20%F0%9F%98%80');
-  await publish(d, { userId: 'a"b\\é 😀', type: 'тип "x"', id: 'y', timestamp: '2026-11-20T10:00:00Z' });
+  await publish(d, {
+    userId: 'a"b\\é 😀',
+    type: 'тип "x"',
+    id: 'y',
+    timestamp: '2026-11-20T10:00:00Z',
+  });
   const o = await odd.next();
   assert.equal(o.event, 'тип "x"');
-  assert.equal(o.data, `{"type":"тип \\"x\\"","userId":"a\\"b\\\\é 😀","id":"y",` +
-    `"cursor":"${epoch}-4","timestamp":"2026-11-20T10:00:00Z","data":null}`);
+  assert.equal(
+    o.data,
+    `{"type":"тип \\"x\\"","userId":"a\\"b\\\\é 😀","id":"y",` +
+      `"cursor":"${epoch}-4","timestamp":"2026-11-20T10:00:00Z","data":null}`,
+  );
 });
 
 test('data passes through as it was sent', async (t) => {
@@ -129,18 +150,45 @@ test('data passes through as it was sent', async (t) => {
   const deep = `${'['.repeat(60)}1${']'.repeat(60)}`;
   const cases = [
     // sent, expected (the same if absent)
-    ['99.99'], ['99.990'], ['0.1000000000000000055511151231257827021181583404541015625'],
-    ['123456789012345678901234567890'], ['-123456789012345678901234567890.5'],
-    ['1e2'], ['1E+400'], ['-0'], ['-0.0'], ['1e-7'],
-    ['null'], ['true'], ['false'], ['""'], ['[]'], ['{}'],
-    ['[ ]', '[]'], ['{ }', '{}'],
+    ['99.99'],
+    ['99.990'],
+    ['0.1000000000000000055511151231257827021181583404541015625'],
+    ['123456789012345678901234567890'],
+    ['-123456789012345678901234567890.5'],
+    ['1e2'],
+    ['1E+400'],
+    ['-0'],
+    ['-0.0'],
+    ['1e-7'],
+    ['null'],
+    ['true'],
+    ['false'],
+    ['""'],
+    ['[]'],
+    ['{}'],
+    ['[ ]', '[]'],
+    ['{ }', '{}'],
     ['{ "b" : 1 ,\r\n\t"a" : [ 1 , 2.50 ] }', '{"b":1,"a":[1,2.50]}'],
     ['{"z":1,"10":2,"2":3,"a":4}'],
-    ['" a  b\\tc "'], ['"\\u00e9"'], ['"é"'], ['"\\/"'], ['"/"'], ['"\\ud83d\\ude00"'], ['"😀"'],
-    ['"\u2028\u2029"'], ['"\\u2028"'], ['"\ufeff"'], ['"\u0085"'], ['"\\u0000"'], ['"\\n\\r"'],
-    ['"data: x\\n\\nid: forged"'], ['"\u007f"'],
+    ['" a  b\\tc "'],
+    ['"\\u00e9"'],
+    ['"é"'],
+    ['"\\/"'],
+    ['"/"'],
+    ['"\\ud83d\\ude00"'],
+    ['"😀"'],
+    ['"\u2028\u2029"'],
+    ['"\\u2028"'],
+    ['"\ufeff"'],
+    ['"\u0085"'],
+    ['"\\u0000"'],
+    ['"\\n\\r"'],
+    ['"data: x\\n\\nid: forged"'],
+    ['"\u007f"'],
     ['{"type":"fanfare.connected","nested":{"channel":5,"unknown":[{"a":{}}]}}'],
-    [deep], [`"${big}"`], [`"${'é\u2028"'.replace('"', '\\"').repeat(1000)}"`],
+    [deep],
+    [`"${big}"`],
+    [`"${'é\u2028"'.replace('"', '\\"').repeat(1000)}"`],
   ];
   for (const [sent, expected = sent] of cases) {
     const r = await publish(d, `{ "channel" : "c" , "data" : ${sent} }\n`);
@@ -192,7 +240,11 @@ test('channels, patterns, users and everyone reach exactly theirs', async (t) =>
   const got = await fence(d, Object.values(open));
   names.forEach((name, i) => {
     const want = cases.filter(([, to]) => to.includes(name)).map(([target]) => target);
-    assert.deepEqual(got[i].map((e) => e.data), want, `what ${name} got`);
+    assert.deepEqual(
+      got[i].map((e) => e.data),
+      want,
+      `what ${name} got`,
+    );
     const seqs = got[i].map((e) => seqOf(e.cursor));
     seqs.reduce((x, y) => (assert.ok(x < y, `${x} < ${y}`), y), 0n);
   });
@@ -206,26 +258,50 @@ test('several targets are several messages with one id and consecutive cursors',
 
   const r = await post(d, '/broadcast', { channels: ['c', 'nobody', 'a'], id: 'm', data: 7 });
   assert.equal(r.status, 200, r.text);
-  assert.equal(r.text.trimEnd(), `{"id":"m","cursor":"${epoch}-3","matched":3,"targets":[` +
-    `{"channel":"c","cursor":"${epoch}-1","matched":2,"status":"sent"},` +
-    `{"channel":"nobody","cursor":"${epoch}-2","matched":0,"status":"sent"},` +
-    `{"channel":"a","cursor":"${epoch}-3","matched":1,"status":"sent"}]}`);
+  assert.equal(
+    r.text.trimEnd(),
+    `{"id":"m","cursor":"${epoch}-3","matched":3,"targets":[` +
+      `{"channel":"c","cursor":"${epoch}-1","matched":2,"status":"sent"},` +
+      `{"channel":"nobody","cursor":"${epoch}-2","matched":0,"status":"sent"},` +
+      `{"channel":"a","cursor":"${epoch}-3","matched":1,"status":"sent"}]}`,
+  );
 
   const one = await publish(d, { channels: ['a'], id: 'm' });
-  assert.deepEqual(one, { id: 'm', cursor: `${epoch}-4`, matched: 1,
-    targets: [{ channel: 'a', cursor: `${epoch}-4`, matched: 1, status: 'sent' }] });
+  assert.deepEqual(one, {
+    id: 'm',
+    cursor: `${epoch}-4`,
+    matched: 1,
+    targets: [{ channel: 'a', cursor: `${epoch}-4`, matched: 1, status: 'sent' }],
+  });
 
   const u = await publish(d, { userIds: ['u2', 'u1'], id: 'n' });
-  assert.deepEqual(u, { id: 'n', cursor: `${epoch}-6`, matched: 2, targets: [
-    { userId: 'u2', cursor: `${epoch}-5`, matched: 1, status: 'sent' },
-    { userId: 'u1', cursor: `${epoch}-6`, matched: 1, status: 'sent' }] });
+  assert.deepEqual(u, {
+    id: 'n',
+    cursor: `${epoch}-6`,
+    matched: 2,
+    targets: [
+      { userId: 'u2', cursor: `${epoch}-5`, matched: 1, status: 'sent' },
+      { userId: 'u1', cursor: `${epoch}-6`, matched: 1, status: 'sent' },
+    ],
+  });
 
   const [ga, gb] = await fence(d, [a, b]);
-  assert.deepEqual(ga.map((e) => [e.channel ?? e.userId, e.cursor, e.id]), [
-    ['c', `${epoch}-1`, 'm'], ['a', `${epoch}-3`, 'm'], ['a', `${epoch}-4`, 'm'],
-    ['u1', `${epoch}-6`, 'n']]);
-  assert.deepEqual(gb.map((e) => [e.channel ?? e.userId, e.cursor, e.id]), [
-    ['c', `${epoch}-1`, 'm'], ['u2', `${epoch}-5`, 'n']]);
+  assert.deepEqual(
+    ga.map((e) => [e.channel ?? e.userId, e.cursor, e.id]),
+    [
+      ['c', `${epoch}-1`, 'm'],
+      ['a', `${epoch}-3`, 'm'],
+      ['a', `${epoch}-4`, 'm'],
+      ['u1', `${epoch}-6`, 'n'],
+    ],
+  );
+  assert.deepEqual(
+    gb.map((e) => [e.channel ?? e.userId, e.cursor, e.id]),
+    [
+      ['c', `${epoch}-1`, 'm'],
+      ['u2', `${epoch}-5`, 'n'],
+    ],
+  );
 
   // The most there may be.
   const many = Array.from({ length: 1000 }, (_, i) => `ch${i}`);
@@ -254,10 +330,16 @@ test('except leaves out one client', async (t) => {
   }
   const r = await publish(d, { channel: 'a', except: 'nobody-there', data: 'all' });
   assert.equal(r.matched, open.length);
-  const got = await fence(d, open.map((o) => o.s));
+  const got = await fence(
+    d,
+    open.map((o) => o.s),
+  );
   open.forEach(({ id }, i) => {
     const want = open.filter((o) => o.id !== id).flatMap((o) => targets.map(() => o.id));
-    assert.deepEqual(got[i].map((e) => e.data), [...want, 'all']);
+    assert.deepEqual(
+      got[i].map((e) => e.data),
+      [...want, 'all'],
+    );
   });
 });
 
@@ -279,18 +361,27 @@ test('a userId reaches all connections of that user and nobody else', async (t) 
           assert.equal(r.matched, 8);
         }
       }
-      const got = await fence(d, streams.map((x) => x.s));
+      const got = await fence(
+        d,
+        streams.map((x) => x.s),
+      );
       streams.forEach(({ user }, i) => {
-        assert.deepEqual(got[i].map((e) => e.data), [0, 1, 2, 3, 4].map((n) => ({ user, n })));
+        assert.deepEqual(
+          got[i].map((e) => e.data),
+          [0, 1, 2, 3, 4].map((n) => ({ user, n })),
+        );
         assert.ok(got[i].every((e) => e.userId === user && !('channel' in e)));
       });
       // When one goes the others stay.
       streams[0].s.close();
       await streams[1].s.close();
-      await poll(async () => {
-        const n = (await get(d, '/clients?user=ann')).json.clients.length;
-        return n === 6 ? true : undefined;
-      }, { what: 'two clients less' });
+      await poll(
+        async () => {
+          const n = (await get(d, '/clients?user=ann')).json.clients.length;
+          return n === 6 ? true : undefined;
+        },
+        { what: 'two clients less' },
+      );
       const rest = streams.slice(2).filter((x) => x.user === 'ann');
       await publish(d, { userId: 'ann', data: 'again' });
       for (const { s } of rest) {
@@ -308,7 +399,8 @@ test('a batch: results in order, a bad item does not stop the rest', async (t) =
   const { epoch } = (await get(d, '/stats')).json;
   const s = await Sse.live(d, '/events?channel=a&userId=ann');
 
-  const body = '[{"channel":"a","data":1},{"channel":"a b"},{"userIds":["ann","bob"],"data":2},5,' +
+  const body =
+    '[{"channel":"a","data":1},{"channel":"a b"},{"userIds":["ann","bob"],"data":2},5,' +
     '{"type":"open"}, {"channel":"a","data":3.10,"id":"z"}]';
   const res = await post(d, '/broadcast', body);
   assert.equal(res.status, 200, res.text);
@@ -318,12 +410,17 @@ test('a batch: results in order, a bad item does not stop the rest', async (t) =
   assert.equal(results.length, 6);
   assert.deepEqual({ ...results[0], id: 0 }, { id: 0, cursor: `${epoch}-1`, matched: 1 });
   const e1 = results[1].error;
-  assert.deepEqual({ ...e1, detail: 0 },
-    { status: 400, code: 'bad_name', detail: 0, field: 'channel', offset: body.indexOf('"a b"') });
+  assert.deepEqual(
+    { ...e1, detail: 0 },
+    { status: 400, code: 'bad_name', detail: 0, field: 'channel', offset: body.indexOf('"a b"') },
+  );
   assert.match(e1.detail, /channel/);
   assert.equal(results[2].cursor, `${epoch}-3`);
   assert.equal(results[2].matched, 1);
-  assert.deepEqual(results[2].targets.map((x) => x.userId), ['ann', 'bob']);
+  assert.deepEqual(
+    results[2].targets.map((x) => x.userId),
+    ['ann', 'bob'],
+  );
   assert.equal(results[3].error.code, 'wrong_type');
   assert.equal(results[3].error.status, 400);
   assert.equal(results[4].error.code, 'reserved_name');
@@ -335,7 +432,10 @@ test('a batch: results in order, a bad item does not stop the rest', async (t) =
   assert.deepEqual(empty.json, { results: [], accepted: 0, refused: 0 });
 
   const [got] = await fence(d, [s]);
-  assert.deepEqual(got.map((e) => e.data), [1, 2, 3.1]);
+  assert.deepEqual(
+    got.map((e) => e.data),
+    [1, 2, 3.1],
+  );
 
   // Malformed as a whole: nothing of it is published.
   const bad = '[{"channel":"a","data":1},{"channel":"a","data":}]';
@@ -357,8 +457,9 @@ test('NDJSON: each line by itself', async (t) => {
     '[{"channel":"a"}]\n',
     '{"channel":"a","data":"last, without LF"}',
   ];
-  const res = await post(d, '/broadcast', lines.join(''),
-    { 'Content-Type': 'application/x-ndjson' });
+  const res = await post(d, '/broadcast', lines.join(''), {
+    'Content-Type': 'application/x-ndjson',
+  });
   assert.equal(res.status, 200, res.text);
   const { results, accepted, refused } = res.json;
   assert.equal(results.length, 6, res.text);
@@ -374,7 +475,10 @@ test('NDJSON: each line by itself', async (t) => {
   assert.equal(results[4].error.code, 'wrong_type');
   assert.equal(results[5].matched, 1);
   const [got] = await fence(d, [s]);
-  assert.deepEqual(got.map((e) => e.data), [1, '\u2028', 'last, without LF']);
+  assert.deepEqual(
+    got.map((e) => e.data),
+    [1, '\u2028', 'last, without LF'],
+  );
 
   const none = await post(d, '/broadcast', '\n\n', { 'Content-Type': 'application/x-ndjson' });
   assert.deepEqual(none.json, { results: [], accepted: 0, refused: 0 });
@@ -384,30 +488,60 @@ test('media types and transfer forms of a publication', async (t) => {
   const d = await daemonFor(t);
   const s = await Sse.live(d, '/events?channel=a');
   const body = '{"channel":"a","data":1}';
-  const types = ['application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON;charset=UTF-8',
-    'application/x-www-form-urlencoded', undefined];
+  const types = [
+    'application/json',
+    'application/json; charset=utf-8',
+    'APPLICATION/JSON;charset=UTF-8',
+    'application/x-www-form-urlencoded',
+    undefined,
+  ];
   for (const type of types) {
-    const res = await request(d, { method: 'POST', path: '/broadcast', body,
-      headers: { 'Content-Type': type } });
+    const res = await request(d, {
+      method: 'POST',
+      path: '/broadcast',
+      body,
+      headers: { 'Content-Type': type },
+    });
     assert.equal(res.status, 200, `${type}: ${res.text}`);
     await s.message();
   }
   // Chunked, in awkward pieces, with a trailer.
   const c = await RawConn.open(d);
-  await c.write(requestBytes(d, { method: 'POST', path: '/broadcast',
-    headers: { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' } }));
+  await c.write(
+    requestBytes(d, {
+      method: 'POST',
+      path: '/broadcast',
+      headers: { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' },
+    }),
+  );
   await c.writePieces(['1', '\r\n', '{\r\n', '17\r', `\n${body.slice(1)}\r\n`, '0\r\n', '\r\n']);
   assert.equal((await c.readResponse()).status, 200);
   await s.message();
   // A byte at a time.
-  await c.writePieces([...requestBytes(d, { method: 'POST', path: '/broadcast',
-    headers: { 'Content-Type': 'application/json' }, body })].map((b) => Buffer.of(b)));
+  await c.writePieces(
+    [
+      ...requestBytes(d, {
+        method: 'POST',
+        path: '/broadcast',
+        headers: { 'Content-Type': 'application/json' },
+        body,
+      }),
+    ].map((b) => Buffer.of(b)),
+  );
   assert.equal((await c.readResponse()).status, 200);
   await s.message();
   // curl waits for 100 Continue before a larger body.
-  await c.write(requestBytes(d, { method: 'POST', path: '/broadcast',
-    headers: { 'Content-Type': 'application/json', Expect: '100-continue',
-      'Content-Length': String(body.length) } }));
+  await c.write(
+    requestBytes(d, {
+      method: 'POST',
+      path: '/broadcast',
+      headers: {
+        'Content-Type': 'application/json',
+        Expect: '100-continue',
+        'Content-Length': String(body.length),
+      },
+    }),
+  );
   assert.equal((await c.readHead()).status, 100);
   await c.write(body);
   assert.equal((await c.readResponse()).status, 200);
@@ -417,8 +551,9 @@ test('media types and transfer forms of a publication', async (t) => {
 test('curl: the tour of the README', async (t) => {
   const d = await daemonFor(t);
   const lines = new Inbox('curl');
-  const curl = spawn('curl', ['-sN', `${d.url}/events?channel=orders`],
-    { stdio: ['ignore', 'pipe', 'inherit'] });
+  const curl = spawn('curl', ['-sN', `${d.url}/events?channel=orders`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   t.after(() => curl.kill());
   let text = '';
   curl.stdout.on('data', (chunk) => {
@@ -428,9 +563,16 @@ test('curl: the tour of the README', async (t) => {
     parts.forEach((l) => lines.push(l));
   });
   await lines.take((l) => l === 'event: fanfare.synced');
-  const pub = spawn('curl', ['-sS', '-d',
-    '{"channel":"orders","type":"update","data":{"status":"processing"}}', `${d.url}/broadcast`],
-  { stdio: ['ignore', 'pipe', 'inherit'] });
+  const pub = spawn(
+    'curl',
+    [
+      '-sS',
+      '-d',
+      '{"channel":"orders","type":"update","data":{"status":"processing"}}',
+      `${d.url}/broadcast`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   const answer = [];
   pub.stdout.on('data', (c) => answer.push(c));
   await within(10000, new Promise((r) => pub.once('close', r)), 'the end of curl');

@@ -15,8 +15,11 @@ const artifacts = path.join(path.dirname(fileURLToPath(import.meta.url)), 'artif
 const executablePath = process.env.FANFARE_CHROMIUM || '/usr/bin/chromium';
 
 async function browserFor(t) {
-  const browser = await chromium.launch({ executablePath, timeout: scaled(60000),
-    args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  const browser = await chromium.launch({
+    executablePath,
+    timeout: scaled(60000),
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  });
   t.after(() => browser.close());
   return browser;
 }
@@ -43,7 +46,9 @@ const connected = (page) => page.waitForSelector('[data-testid=state][data-state
 test('the playground: a message travels over SSE and over WebSocket', async (t) => {
   const d = await daemonFor(t, { args: ['--demo', '--shards', '2'] });
   const browser = await browserFor(t);
-  const { page, errors } = await openPage(browser, d.url, { viewport: { width: 1280, height: 900 } });
+  const { page, errors } = await openPage(browser, d.url, {
+    viewport: { width: 1280, height: 900 },
+  });
   const id = (x) => `[data-testid=${x}]`;
   const row = (x) => `${id('message')}[data-id="${x}"]`;
 
@@ -57,7 +62,10 @@ test('the playground: a message travels over SSE and over WebSocket', async (t) 
   assert.match(list[0].userAgent, /Chrom/);
 
   // The page publishes; the message comes back.
-  await page.fill(id('pub-data'), '{"status": "processing", "n": 123456789012345678901234567890, "p": 99.90}');
+  await page.fill(
+    id('pub-data'),
+    '{"status": "processing", "n": 123456789012345678901234567890, "p": 99.90}',
+  );
   await page.click(id('publish-button'));
   await page.waitForSelector(id('message'));
   const data = await page.textContent(`${id('message')} ${id('message-data')}`);
@@ -72,28 +80,39 @@ test('the playground: a message travels over SSE and over WebSocket', async (t) 
 
   // The same over WebSocket, with a user and one more channel.
   await page.click(`label:has(${id('transport-ws')})`);
-  await page.waitForFunction(() =>
-    /WebSocket/.test(document.querySelector('[data-testid=state-transport]').textContent) &&
-    document.querySelector('[data-testid=state]').dataset.state === 'open');
-  await poll(async () => {
-    const now = (await get(d, '/clients')).json.clients;
-    return now.length === 1 && now[0].transport === 'websocket' ? true : undefined;
-  }, { what: 'the page is a WebSocket client now' });
+  await page.waitForFunction(
+    () =>
+      /WebSocket/.test(document.querySelector('[data-testid=state-transport]').textContent) &&
+      document.querySelector('[data-testid=state]').dataset.state === 'open',
+  );
+  await poll(
+    async () => {
+      const now = (await get(d, '/clients')).json.clients;
+      return now.length === 1 && now[0].transport === 'websocket' ? true : undefined;
+    },
+    { what: 'the page is a WebSocket client now' },
+  );
   await page.fill(id('channel-new'), 'news.*');
   await page.click(id('channel-add'));
-  await poll(async () => {
-    const [c] = (await get(d, '/clients')).json.clients;
-    return c?.channels.includes('news.*') ? true : undefined;
-  }, { what: 'the subscription by op' });
+  await poll(
+    async () => {
+      const [c] = (await get(d, '/clients')).json.clients;
+      return c?.channels.includes('news.*') ? true : undefined;
+    },
+    { what: 'the subscription by op' },
+  );
   const r2 = await publish(d, { channel: 'news.local', type: 'any.type', data: 'over ws' });
   assert.equal(r2.matched, 1);
   await page.waitForSelector(row(r2.id));
   await page.fill(id('user'), 'alice');
   await page.click(id('user-set'));
-  await poll(async () => {
-    const all = (await get(d, '/clients?user=alice')).json.clients;
-    return all.length === 1 ? true : undefined;
-  }, { what: 'the page is alice' });
+  await poll(
+    async () => {
+      const all = (await get(d, '/clients?user=alice')).json.clients;
+      return all.length === 1 ? true : undefined;
+    },
+    { what: 'the page is alice' },
+  );
   await connected(page);
   const r3 = await publish(d, { userId: 'alice', type: 'update', data: 'for alice' });
   await page.waitForSelector(row(r3.id));
@@ -107,30 +126,38 @@ test('the playground: a message travels over SSE and over WebSocket', async (t) 
   // Thrown out, it comes back.
   const [{ id: client }] = (await get(d, '/clients')).json.clients;
   await request(d, { method: 'DELETE', path: `/clients/${client}` });
-  await poll(async () => {
-    const [c] = (await get(d, '/clients')).json.clients;
-    return c && c.id !== client ? true : undefined;
-  }, { timeout: 20000, what: 'the page is back' });
+  await poll(
+    async () => {
+      const [c] = (await get(d, '/clients')).json.clients;
+      return c && c.id !== client ? true : undefined;
+    },
+    { timeout: 20000, what: 'the page is back' },
+  );
 
   await connected(page);
   await page.click(id('toggle'));
   await page.waitForSelector('[data-testid=state][data-state=closed]');
-  await poll(async () => ((await get(d, '/stats')).json.clientCount === 0 || undefined),
-    { what: 'the page has left' });
+  await poll(async () => (await get(d, '/stats')).json.clientCount === 0 || undefined, {
+    what: 'the page has left',
+  });
   assert.deepEqual(errors, []);
 });
 
 test('the playground on a phone, by keyboard alone', async (t) => {
   const d = await daemonFor(t, { args: ['--demo'] });
   const browser = await browserFor(t);
-  const { page, errors } = await openPage(browser, d.url, { viewport: { width: 375, height: 720 },
-    hasTouch: true, isMobile: true });
+  const { page, errors } = await openPage(browser, d.url, {
+    viewport: { width: 375, height: 720 },
+    hasTouch: true,
+    isMobile: true,
+  });
   await connected(page);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `nothing sticks out sideways: ${wide} px`);
   // Tab to the button and press it.
   const focused = () => page.evaluate(() => document.activeElement?.dataset.testid ?? '');
-  for (let i = 0; i < 60 && (await focused()) !== 'publish-button'; i++) await page.keyboard.press('Tab');
+  for (let i = 0; i < 60 && (await focused()) !== 'publish-button'; i++)
+    await page.keyboard.press('Tab');
   assert.equal(await focused(), 'publish-button');
   await page.keyboard.press('Enter');
   await page.waitForSelector('[data-testid=message]');
@@ -144,55 +171,74 @@ async function foreignPage(t) {
     res.end('<!doctype html><title>app</title>');
   });
   await new Promise((r) => server.listen(0, '127.0.0.1', r));
-  t.after(() => { server.closeAllConnections(); server.close(); });
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
-test('a page of another allowed origin: EventSource comes back with its position, WebSocket, fetch',
-  async (t) => {
-    const d = await daemonFor(t, { args: ['--retry', '200ms'] });
-    const browser = await browserFor(t);
-    const { page } = await openPage(browser, await foreignPage(t));
-    await page.evaluate((base) => {
-      window.got = [];
-      window.es = new EventSource(`${base}/events?channel=a`, { withCredentials: true });
-      for (const type of ['message', 'fanfare.connected', 'fanfare.synced', 'fanfare.gap']) {
-        window.es.addEventListener(type, (e) => window.got.push([type, e.lastEventId, JSON.parse(e.data)]));
-      }
-      window.es.onerror = () => window.got.push(['error', window.es.readyState]);
-      window.ws = new WebSocket(`${base.replace('http', 'ws')}/ws?channel=a`, ['fanfare.v1']);
-      window.ws.onmessage = (e) => window.got.push(['ws', JSON.parse(e.data)]);
-    }, d.url);
-    const seen = (fn, arg) => page.waitForFunction(fn, arg).then((h) => h.jsonValue());
-    await seen(() => window.got.some((g) => g[0] === 'fanfare.synced') &&
-      window.got.some((g) => g[0] === 'ws' && g[1].type === 'fanfare.synced'));
-    // Published by the page itself: a preflight goes before it.
-    const receipt = await page.evaluate(async (base) => {
-      const res = await fetch(`${base}/broadcast`, { method: 'POST', body: '{"channel":"a","data":"x"}',
-        headers: { 'Content-Type': 'application/json' } });
-      return res.json();
-    }, d.url);
-    assert.equal(receipt.matched, 2);
-    await seen((c) => window.got.some((g) => g[0] === 'message' && g[1] === c) &&
-      window.got.some((g) => g[0] === 'ws' && g[1].cursor === c), receipt.cursor);
-    // An error can be read, too.
-    const problem = await page.evaluate(async (base) => {
-      const res = await fetch(`${base}/broadcast`, { method: 'POST', body: '{',
-        headers: { 'Content-Type': 'application/json' } });
-      return [res.status, (await res.json()).code];
-    }, d.url);
-    assert.deepEqual(problem, [400, 'bad_json']);
-
-    // Thrown out, the EventSource comes back with its Last-Event-ID.
-    for (const c of (await get(d, '/clients')).json.clients) {
-      await request(d, { method: 'DELETE', path: `/clients/${c.id}` });
+test('a page of another allowed origin: EventSource, WebSocket, fetch', async (t) => {
+  const d = await daemonFor(t, { args: ['--retry', '200ms'] });
+  const browser = await browserFor(t);
+  const { page } = await openPage(browser, await foreignPage(t));
+  await page.evaluate((base) => {
+    window.got = [];
+    window.es = new EventSource(`${base}/events?channel=a`, { withCredentials: true });
+    for (const type of ['message', 'fanfare.connected', 'fanfare.synced', 'fanfare.gap']) {
+      window.es.addEventListener(type, (e) =>
+        window.got.push([type, e.lastEventId, JSON.parse(e.data)]),
+      );
     }
-    await seen(() => window.got.filter((g) => g[0] === 'fanfare.connected').length === 2);
-    const second = (await page.evaluate(() => window.got)).filter((g) => g[0] === 'fanfare.connected')[1];
-    assert.equal(second[2].data.recovered, true);
-    assert.equal(second[1], receipt.cursor);
-    await page.evaluate(() => window.es.close());
-  });
+    window.es.onerror = () => window.got.push(['error', window.es.readyState]);
+    window.ws = new WebSocket(`${base.replace('http', 'ws')}/ws?channel=a`, ['fanfare.v1']);
+    window.ws.onmessage = (e) => window.got.push(['ws', JSON.parse(e.data)]);
+  }, d.url);
+  const seen = (fn, arg) => page.waitForFunction(fn, arg).then((h) => h.jsonValue());
+  await seen(
+    () =>
+      window.got.some((g) => g[0] === 'fanfare.synced') &&
+      window.got.some((g) => g[0] === 'ws' && g[1].type === 'fanfare.synced'),
+  );
+  // Published by the page itself: a preflight goes before it.
+  const receipt = await page.evaluate(async (base) => {
+    const res = await fetch(`${base}/broadcast`, {
+      method: 'POST',
+      body: '{"channel":"a","data":"x"}',
+      headers: { 'Content-Type': 'application/json' },
+    });
+    return res.json();
+  }, d.url);
+  assert.equal(receipt.matched, 2);
+  await seen(
+    (c) =>
+      window.got.some((g) => g[0] === 'message' && g[1] === c) &&
+      window.got.some((g) => g[0] === 'ws' && g[1].cursor === c),
+    receipt.cursor,
+  );
+  // An error can be read, too.
+  const problem = await page.evaluate(async (base) => {
+    const res = await fetch(`${base}/broadcast`, {
+      method: 'POST',
+      body: '{',
+      headers: { 'Content-Type': 'application/json' },
+    });
+    return [res.status, (await res.json()).code];
+  }, d.url);
+  assert.deepEqual(problem, [400, 'bad_json']);
+
+  // Thrown out, the EventSource comes back with its Last-Event-ID.
+  for (const c of (await get(d, '/clients')).json.clients) {
+    await request(d, { method: 'DELETE', path: `/clients/${c.id}` });
+  }
+  await seen(() => window.got.filter((g) => g[0] === 'fanfare.connected').length === 2);
+  const second = (await page.evaluate(() => window.got)).filter(
+    (g) => g[0] === 'fanfare.connected',
+  )[1];
+  assert.equal(second[2].data.recovered, true);
+  assert.equal(second[1], receipt.cursor);
+  await page.evaluate(() => window.es.close());
+});
 
 test('a page of a foreign origin can neither read nor publish', async (t) => {
   const d = await daemonFor(t);
@@ -201,7 +247,8 @@ test('a page of a foreign origin can neither read nor publish', async (t) => {
   const page = await context.newPage();
   page.setDefaultTimeout(scaled(15000));
   await page.route('http://app.example/**', (route) =>
-    route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>evil</title>' }));
+    route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>evil</title>' }),
+  );
   await page.goto('http://app.example/');
   const result = await page.evaluate(async (base) => {
     const out = {};
@@ -214,14 +261,21 @@ test('a page of a foreign origin can neither read nor publish', async (t) => {
     };
     for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
       await attempt(type, async () => {
-        await fetch(`${base}/broadcast`, { method: 'POST', mode: 'no-cors', body: '{"data":"evil"}',
-          headers: { 'Content-Type': type } });
+        await fetch(`${base}/broadcast`, {
+          method: 'POST',
+          mode: 'no-cors',
+          body: '{"data":"evil"}',
+          headers: { 'Content-Type': type },
+        });
         return 'sent';
       });
     }
     await attempt('json', async () => {
-      await fetch(`${base}/broadcast`, { method: 'POST', body: '{"data":"evil"}',
-        headers: { 'Content-Type': 'application/json' } });
+      await fetch(`${base}/broadcast`, {
+        method: 'POST',
+        body: '{"data":"evil"}',
+        headers: { 'Content-Type': 'application/json' },
+      });
       return 'sent';
     });
     await attempt('read', async () => (await fetch(`${base}/stats`)).text());

@@ -67,8 +67,10 @@ describe('client libraries', { concurrency: 16 }, () => {
 
       // A heartbeat is on the wire and reaches nobody.
       const beats = (await get(d, '/stats')).json.counters.heartbeats;
-      await poll(async () => ((await get(d, '/stats')).json.counters.heartbeats > beats + 1 || undefined),
-        { timeout: 20000, what: 'heartbeats' });
+      await poll(
+        async () => (await get(d, '/stats')).json.counters.heartbeats > beats + 1 || undefined,
+        { timeout: 20000, what: 'heartbeats' },
+      );
       assert.deepEqual(inbox.items, [], 'nothing but what was published');
 
       // Thrown out, it comes back by itself with its position.
@@ -82,8 +84,9 @@ describe('client libraries', { concurrency: 16 }, () => {
 
       // And if it missed something it hears of that.
       await kickAll(d);
-      await poll(async () => ((await get(d, '/stats')).json.clientCount === 0 || undefined),
-        { what: 'the client is out' });
+      await poll(async () => (await get(d, '/stats')).json.clientCount === 0 || undefined, {
+        what: 'the client is out',
+      });
       const lost = await publish(d, { channel: 'orders', data: 'lost' });
       assert.equal(lost.matched, 0);
       const gap = await inbox.take((e) => e.type === 'fanfare.gap', { timeout: 20000 });
@@ -91,8 +94,9 @@ describe('client libraries', { concurrency: 16 }, () => {
       assert.equal(JSON.parse(gap.data).data.to, lost.cursor);
 
       es.close();
-      await poll(async () => ((await get(d, '/stats')).json.clientCount === 0 || undefined),
-        { what: 'the client is gone' });
+      await poll(async () => (await get(d, '/stats')).json.clientCount === 0 || undefined, {
+        what: 'the client is gone',
+      });
     });
   }
 
@@ -129,25 +133,32 @@ describe('client libraries', { concurrency: 16 }, () => {
       headers: { Authorization: 'Bearer none' },
       onopen: async (res) => inbox.push({ event: 'open', type: res.headers.get('content-type') }),
       onmessage: (m) => inbox.push(m),
-      onerror: (e) => { throw e; },
+      onerror: (e) => {
+        throw e;
+      },
     });
     await inbox.take((m) => m.event === 'open' && /^text\/event-stream/.test(m.type));
     await inbox.take((m) => m.event === 'fanfare.connected' && m.id !== '');
     await inbox.take((m) => m.event === 'fanfare.synced');
-    const r = await publish(d, { channel: 'orders', type: 'update', data: { status: 'processing' } });
+    const r = await publish(d, {
+      channel: 'orders',
+      type: 'update',
+      data: { status: 'processing' },
+    });
     const m = await inbox.take((x) => x.event === 'update');
     assert.equal(m.id, r.cursor);
     assert.deepEqual(JSON.parse(m.data).data, { status: 'processing' });
     // Its onmessage fires for a comment that a blank line ends; ours has none.
-    await poll(async () => ((await get(d, '/stats')).json.counters.heartbeats > 1 || undefined),
-      { timeout: 20000, what: 'heartbeats' });
+    await poll(async () => (await get(d, '/stats')).json.counters.heartbeats > 1 || undefined, {
+      timeout: 20000,
+      what: 'heartbeats',
+    });
     await publish(d, { channel: 'orders', data: 'after the heartbeats' });
     await inbox.take((x) => x.event === '');
     assert.deepEqual(inbox.items, []);
     abort.abort();
     await done;
   });
-
 
   for (const [name, create] of Object.entries(webSockets)) {
     test(name, async (t) => {
@@ -157,7 +168,8 @@ describe('client libraries', { concurrency: 16 }, () => {
       ws.onmessage = (e) => inbox.push(JSON.parse(e.data));
       ws.onclose = (e) => inbox.push({ type: 'closed', code: e.code, wasClean: e.wasClean });
       ws.onerror = (e) => inbox.push({ type: 'failed', message: e.message });
-      ws.onopen = () => inbox.push({ type: 'opened', protocol: ws.protocol, extensions: ws.extensions });
+      ws.onopen = () =>
+        inbox.push({ type: 'opened', protocol: ws.protocol, extensions: ws.extensions });
       const opened = await inbox.take((m) => m.type === 'opened');
       assert.equal(opened.protocol, /default/.test(name) ? '' : 'fanfare.v1');
       assert.equal(opened.extensions, '');
@@ -180,14 +192,17 @@ describe('client libraries', { concurrency: 16 }, () => {
 
       // Pings are answered by the library; the connection stays.
       const before = (await get(d, '/stats')).json.counters.heartbeats;
-      await poll(async () => ((await get(d, '/stats')).json.counters.heartbeats > before + 1 || undefined),
-        { timeout: 20000, what: 'pings' });
+      await poll(
+        async () => (await get(d, '/stats')).json.counters.heartbeats > before + 1 || undefined,
+        { timeout: 20000, what: 'pings' },
+      );
       assert.deepEqual(inbox.items, []);
       ws.close(1000, 'bye');
       const closed = await inbox.take((m) => m.type === 'closed');
       assert.deepEqual([closed.code, closed.wasClean], [1000, true]);
-      await poll(async () => ((await get(d, '/stats')).json.clientCount === 0 || undefined),
-        { what: 'the client is gone' });
+      await poll(async () => (await get(d, '/stats')).json.clientCount === 0 || undefined, {
+        what: 'the client is gone',
+      });
     });
   }
 });

@@ -12,11 +12,17 @@ const parallel = 50;
 test(`${cycles} connects and disconnects, FIN and RST, SSE and WebSocket`, async (t) => {
   const d = await daemonFor(t, { args: ['--shards', '2', '--log-level', 'warn'] });
   const host = hostHeader(d);
-  const sse = Buffer.from(`GET /events?channel=a&channel=b.*&userId=u&meta=%7B%22a%22%3A1%7D HTTP/1.1\r\nHost: ${
-    host}\r\nAccept: text/event-stream\r\nUser-Agent: leak\r\n\r\n`);
-  const ws = () => Buffer.from(`GET /ws?channel=a&channel=b.*&userId=u HTTP/1.1\r\nHost: ${host}\r\n` +
-    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
-    `Sec-WebSocket-Key: ${crypto.randomBytes(16).toString('base64')}\r\n\r\n`);
+  const sse = Buffer.from(
+    `GET /events?channel=a&channel=b.*&userId=u&meta=%7B%22a%22%3A1%7D HTTP/1.1\r\nHost: ${
+      host
+    }\r\nAccept: text/event-stream\r\nUser-Agent: leak\r\n\r\n`,
+  );
+  const ws = () =>
+    Buffer.from(
+      `GET /ws?channel=a&channel=b.*&userId=u HTTP/1.1\r\nHost: ${host}\r\n` +
+        'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+        `Sec-WebSocket-Key: ${crypto.randomBytes(16).toString('base64')}\r\n\r\n`,
+    );
 
   async function cycle(i) {
     const c = await RawConn.open(d);
@@ -29,29 +35,33 @@ test(`${cycles} connects and disconnects, FIN and RST, SSE and WebSocket`, async
 
   async function run(n) {
     let next = 0;
-    await Promise.all(Array.from({ length: parallel }, async () => {
-      while (next < n) {
-        const i = next++;
-        await cycle(i);
-        if (i % 200 === 0) await publish(d, { channel: 'a', data: i });
-      }
-    }));
-    await poll(async () => {
-      const st = (await get(d, '/stats')).json;
-      return st.clientCount === 0 && st.channels.count === 0 && st.users === 0 ? true : undefined;
-    }, { timeout: 30000, what: 'nobody is there' });
+    await Promise.all(
+      Array.from({ length: parallel }, async () => {
+        while (next < n) {
+          const i = next++;
+          await cycle(i);
+          if (i % 200 === 0) await publish(d, { channel: 'a', data: i });
+        }
+      }),
+    );
+    await poll(
+      async () => {
+        const st = (await get(d, '/stats')).json;
+        return st.clientCount === 0 && st.channels.count === 0 && st.users === 0 ? true : undefined;
+      },
+      { timeout: 30000, what: 'nobody is there' },
+    );
   }
 
+  const fds = d.fds();
   // The first round fills pools and caches.
   await run(Math.min(4000, cycles / 2));
-  const fds = await poll(() => {
-    const n = d.fds();
-    return n < 100 ? n : undefined;
-  }, { what: 'descriptors settle' });
   const rss = d.rss();
   await run(cycles);
-  await poll(() => (d.fds() <= fds ? true : undefined),
-    { timeout: 20000, what: () => `descriptors: ${fds} before, ${d.fds()} after` });
+  await poll(() => (d.fds() <= fds ? true : undefined), {
+    timeout: 20000,
+    what: () => `descriptors: ${fds} before, ${d.fds()} after`,
+  });
   const after = d.rss();
   t.diagnostic(`resident: ${rss >> 10} KiB before, ${after >> 10} KiB after ${cycles} cycles`);
   if (!slow) {
@@ -66,21 +76,33 @@ test(`${cycles} connects and disconnects, FIN and RST, SSE and WebSocket`, async
 
 test('requests leave nothing behind either', async (t) => {
   const d = await daemonFor(t, { args: ['--shards', '2', '--log-level', 'warn'] });
-  const bodies = ['{"channel":"a","data":[1,2,3]}', '{"channel":"a"', '{"nope":1}', '[{},{"channel":"a b"}]'];
+  const bodies = [
+    '{"channel":"a","data":[1,2,3]}',
+    '{"channel":"a"',
+    '{"nope":1}',
+    '[{},{"channel":"a b"}]',
+  ];
   const n = slow ? 400 : 4000;
   const { Agent, request } = await import('undici');
   const agent = new Agent({ connections: 8, pipelining: 1 });
   const round = async () => {
     let next = 0;
-    await Promise.all(Array.from({ length: 8 }, async () => {
-      while (next < n) {
-        const i = next++;
-        const res = await request(`${d.url}/broadcast`, { dispatcher: agent, method: 'POST',
-          headers: { 'content-type': 'application/json' }, body: bodies[i % bodies.length] });
-        await res.body.dump();
-        if (i % 4 === 0) await (await request(`${d.url}/channels/x${i}`, { dispatcher: agent })).body.dump();
-      }
-    }));
+    await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        while (next < n) {
+          const i = next++;
+          const res = await request(`${d.url}/broadcast`, {
+            dispatcher: agent,
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: bodies[i % bodies.length],
+          });
+          await res.body.dump();
+          if (i % 4 === 0)
+            await (await request(`${d.url}/channels/x${i}`, { dispatcher: agent })).body.dump();
+        }
+      }),
+    );
   };
   await round();
   const rss = d.rss();

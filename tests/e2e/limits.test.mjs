@@ -10,15 +10,22 @@ import { Ws } from './lib/wsclient.mjs';
 async function sseAtLimit(d, localAddress) {
   const c = await RawConn.open(d, { localAddress });
   try {
-    await c.write(requestBytes(d, { path: '/events?channel=a', headers: { Accept: 'text/event-stream' } }));
+    await c.write(
+      requestBytes(d, { path: '/events?channel=a', headers: { Accept: 'text/event-stream' } }),
+    );
     const all = (await c.rest()).toString();
     if (all === '') return 'closed';
-    const [head, body] = [all.slice(0, all.indexOf('\r\n\r\n')), all.slice(all.indexOf('\r\n\r\n') + 4)];
+    const [head, body] = [
+      all.slice(0, all.indexOf('\r\n\r\n')),
+      all.slice(all.indexOf('\r\n\r\n') + 4),
+    ];
     assert.match(head, /^HTTP\/1\.1 200 /);
     assert.match(head, /^content-type: text\/event-stream/im);
     assert.match(head, /^cache-control: no-store, no-transform$/im);
-    const m = new RegExp('^retry: (\\d+)\\nevent: fanfare\\.refused\\ndata: \\{"type":"fanfare\\.refused",' +
-      '"data":\\{"code":"too_many_connections","retryAfter":(\\d+)\\}\\}\\n\\n$').exec(body);
+    const m = new RegExp(
+      '^retry: (\\d+)\\nevent: fanfare\\.refused\\ndata: \\{"type":"fanfare\\.refused",' +
+        '"data":\\{"code":"too_many_connections","retryAfter":(\\d+)\\}\\}\\n\\n$',
+    ).exec(body);
     assert.ok(m, body);
     assert.equal(m[1], m[2]);
     return 'refused';
@@ -60,27 +67,39 @@ test('--max-connections', async (t) => {
     for (let i = 0; i < 50; i++) await sseAtLimit(d);
     // Those inside are not touched.
     open[0].close();
-    const free = await poll(async () => {
-      try {
-        return await Sse.live(d, '/events?channel=a');
-      } catch {
-        return undefined;
-      }
-    }, { what: 'a place that became free' });
+    const free = await poll(
+      async () => {
+        try {
+          return await Sse.live(d, '/events?channel=a');
+        } catch {
+          return undefined;
+        }
+      },
+      { what: 'a place that became free' },
+    );
     free.close();
-    await poll(async () => {
-      const c = await RawConn.open(d);
-      await c.write(requestBytes(d, { method: 'POST', path: '/broadcast', body: '{"channel":"a"}',
-        headers: { 'Content-Type': 'application/json' } }));
-      try {
-        const res = await c.readResponse();
-        return res.status === 200 ? true : undefined;
-      } catch {
-        return undefined;
-      } finally {
-        c.close();
-      }
-    }, { what: 'a publication' });
+    await poll(
+      async () => {
+        const c = await RawConn.open(d);
+        await c.write(
+          requestBytes(d, {
+            method: 'POST',
+            path: '/broadcast',
+            body: '{"channel":"a"}',
+            headers: { 'Content-Type': 'application/json' },
+          }),
+        );
+        try {
+          const res = await c.readResponse();
+          return res.status === 200 ? true : undefined;
+        } catch {
+          return undefined;
+        } finally {
+          c.close();
+        }
+      },
+      { what: 'a publication' },
+    );
     for (const s of open.slice(1)) await s.message();
   }
 });
@@ -89,7 +108,8 @@ test('--max-connections-per-address', async (t) => {
   const d = await daemonFor(t, { args: ['--max-connections-per-address', '6', '--shards', '4'] });
   const from = '127.0.0.2';
   const open = [];
-  for (let i = 0; i < 6; i++) open.push(await Sse.live(d, '/events?channel=a', { localAddress: from }));
+  for (let i = 0; i < 6; i++)
+    open.push(await Sse.live(d, '/events?channel=a', { localAddress: from }));
   t.diagnostic(`an EventSource over the limit is ${await sseAtLimit(d, from)}`);
   for (const path of ['/health', '/ws', '/events']) await plainAtLimit(d, path, from);
   // Another address has its own count.
@@ -98,13 +118,16 @@ test('--max-connections-per-address', async (t) => {
   for (const s of [...open, other]) await s.message();
   // A place that became free is given again.
   open[0].close();
-  await poll(async () => {
-    try {
-      return await Sse.live(d, '/events?channel=a', { localAddress: from });
-    } catch {
-      return undefined;
-    }
-  }, { what: 'a place that became free' });
+  await poll(
+    async () => {
+      try {
+        return await Sse.live(d, '/events?channel=a', { localAddress: from });
+      } catch {
+        return undefined;
+      }
+    },
+    { what: 'a place that became free' },
+  );
 });
 
 test('--max-body: with a length, chunked, and after our own send failed', async (t) => {
@@ -117,8 +140,17 @@ test('--max-body: with a length, chunked, and after our own send failed', async 
 
   // Announced only: refused before a byte of the body.
   const c1 = await RawConn.open(d);
-  await c1.write(requestBytes(d, { method: 'POST', path: '/broadcast', headers: {
-    'Content-Type': 'application/json', 'Content-Length': '1000000000', Expect: '100-continue' } }));
+  await c1.write(
+    requestBytes(d, {
+      method: 'POST',
+      path: '/broadcast',
+      headers: {
+        'Content-Type': 'application/json',
+        'Content-Length': '1000000000',
+        Expect: '100-continue',
+      },
+    }),
+  );
   const r1 = await c1.readHead();
   assert.equal(r1.status, 413, r1.head);
   c1.close();
@@ -128,12 +160,23 @@ test('--max-body: with a length, chunked, and after our own send failed', async 
   for (const chunked of [false, true]) {
     const c = await RawConn.open(d);
     const body = Buffer.alloc(4 * 1024 * 1024, 0x20);
-    const head = requestBytes(d, { method: 'POST', path: '/broadcast', headers: {
-      'Content-Type': 'application/json',
-      ...(chunked ? { 'Transfer-Encoding': 'chunked' } : { 'Content-Length': String(body.length) }) } });
+    const head = requestBytes(d, {
+      method: 'POST',
+      path: '/broadcast',
+      headers: {
+        'Content-Type': 'application/json',
+        ...(chunked
+          ? { 'Transfer-Encoding': 'chunked' }
+          : { 'Content-Length': String(body.length) }),
+      },
+    });
     c.write(head);
     if (chunked) {
-      const chunk = Buffer.concat([Buffer.from('1000\r\n'), body.subarray(0, 4096), Buffer.from('\r\n')]);
+      const chunk = Buffer.concat([
+        Buffer.from('1000\r\n'),
+        body.subarray(0, 4096),
+        Buffer.from('\r\n'),
+      ]);
       for (let i = 0; i < 1000; i++) c.write(chunk);
       c.write('0\r\n\r\n');
     } else {
@@ -150,8 +193,16 @@ test('--max-body: with a length, chunked, and after our own send failed', async 
   }
   // Chunked and just over.
   const c = await RawConn.open(d);
-  await c.write(requestBytes(d, { method: 'POST', path: '/broadcast', headers: {
-    'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' } }));
+  await c.write(
+    requestBytes(d, {
+      method: 'POST',
+      path: '/broadcast',
+      headers: {
+        'Content-Type': 'application/json',
+        'Transfer-Encoding': 'chunked',
+      },
+    }),
+  );
   await c.write(`2001\r\n${sized(8193)}\r\n0\r\n\r\n`);
   assertProblem(await c.readResponse(), 413, { code: 'body_too_large' });
   c.close();
@@ -168,21 +219,34 @@ test('--max-message and --max-batch', async (t) => {
 
   const batch = await post(d, '/broadcast', `[${sized(1025)},${sized(1024)},${sized(2000)}]`);
   assert.equal(batch.status, 200, batch.text);
-  assert.deepEqual(batch.json.results.map((r) => r.error?.code ?? 'ok'),
-    ['message_too_large', 'ok', 'message_too_large']);
+  assert.deepEqual(
+    batch.json.results.map((r) => r.error?.code ?? 'ok'),
+    ['message_too_large', 'ok', 'message_too_large'],
+  );
   assert.equal(batch.json.results[0].error.status, 413);
   await s.message();
-  const nd = await post(d, '/broadcast', `${sized(1025)}\n${sized(1024)}\n`,
-    { 'Content-Type': 'application/x-ndjson' });
-  assert.deepEqual(nd.json.results.map((r) => r.error?.code ?? 'ok'), ['message_too_large', 'ok']);
+  const nd = await post(d, '/broadcast', `${sized(1025)}\n${sized(1024)}\n`, {
+    'Content-Type': 'application/x-ndjson',
+  });
+  assert.deepEqual(
+    nd.json.results.map((r) => r.error?.code ?? 'ok'),
+    ['message_too_large', 'ok'],
+  );
   await s.message();
 
   const small = '{"channel":"a"}';
   assert.equal((await post(d, '/broadcast', `[${Array(10).fill(small)}]`)).json.accepted, 10);
   for (let i = 0; i < 10; i++) await s.message();
-  assertProblem(await post(d, '/broadcast', `[${Array(11).fill(small)}]`), 413, { code: 'batch_too_large' });
-  assertProblem(await post(d, '/broadcast', `${small}\n`.repeat(11),
-    { 'Content-Type': 'application/x-ndjson' }), 413, { code: 'batch_too_large' });
+  assertProblem(await post(d, '/broadcast', `[${Array(11).fill(small)}]`), 413, {
+    code: 'batch_too_large',
+  });
+  assertProblem(
+    await post(d, '/broadcast', `${small}\n`.repeat(11), {
+      'Content-Type': 'application/x-ndjson',
+    }),
+    413,
+    { code: 'batch_too_large' },
+  );
   await publish(d, { channel: 'a', data: 'fence' });
   assert.equal((await s.message()).envelope.data, 'fence', 'nothing of the batch was published');
 });
@@ -193,8 +257,11 @@ test('--max-header: long lines and many of them', async (t) => {
   const before = d.fds();
   const forms = {
     'one long header': { headers: { 'X-Long': 'x'.repeat(8000) } },
-    'many headers': { headers: Object.fromEntries(
-      Array.from({ length: 300 }, (_, i) => [`X-H${i}`, 'y'.repeat(20)])) },
+    'many headers': {
+      headers: Object.fromEntries(
+        Array.from({ length: 300 }, (_, i) => [`X-H${i}`, 'y'.repeat(20)]),
+      ),
+    },
     'a long path': { path: `/${'a'.repeat(8000)}` },
     'a long query': { path: `/events?${'channel=a&'.repeat(200)}x=${'y'.repeat(8000)}` },
     'a very long header': { headers: { 'X-Long': 'x'.repeat(2000000) } },
@@ -222,11 +289,16 @@ test('--max-header: long lines and many of them', async (t) => {
 
 /** Sends `bytes` one by one until the peer closes; fails if it never does. */
 async function drip(c, bytes, limit) {
-  const gone = c.closed(limit).then(() => true, () => false);
+  const gone = c.closed(limit).then(
+    () => true,
+    () => false,
+  );
   for (let i = 0; !c.ended && !c.writeError; i++) {
     await c.write(Buffer.of(bytes[i % bytes.length]));
     let timer;
-    const pace = new Promise((resolve) => { timer = setTimeout(resolve, 25, null); });
+    const pace = new Promise((resolve) => {
+      timer = setTimeout(resolve, 25, null);
+    });
     const over = await Promise.race([gone, pace]);
     clearTimeout(timer);
     assert.notEqual(over, false, `still open after ${i} bytes`);
@@ -234,14 +306,18 @@ async function drip(c, bytes, limit) {
 }
 
 test('slow headers, slow bodies and idle connections are closed', async (t) => {
-  const d = await daemonFor(t, { args: ['--header-timeout', '600ms', '--body-timeout', '600ms',
-    '--idle-timeout', '600ms'] });
+  const d = await daemonFor(t, {
+    args: ['--header-timeout', '600ms', '--body-timeout', '600ms', '--idle-timeout', '600ms'],
+  });
   const by = await Bystander.open(d);
   const before = d.fds();
 
   await Promise.all([
     // Nothing is ever sent.
-    RawConn.open(d).then(async (c) => { await c.closed(15000); c.close(); }),
+    RawConn.open(d).then(async (c) => {
+      await c.closed(15000);
+      c.close();
+    }),
     // A header that trickles.
     RawConn.open(d).then(async (c) => {
       await c.write('GET /health HTTP/1.1\r\nX-Slow: ');
@@ -251,28 +327,56 @@ test('slow headers, slow bodies and idle connections are closed', async (t) => {
     }),
     // A request line that trickles.
     RawConn.open(d).then(async (c) => {
-      await drip(c, Buffer.from('GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'), 15000);
+      await drip(
+        c,
+        Buffer.from('GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'),
+        15000,
+      );
       c.close();
     }),
     // A body that trickles: each byte is progress, the whole takes too long.
     RawConn.open(d).then(async (c) => {
-      await c.write(requestBytes(d, { method: 'POST', path: '/broadcast', headers: {
-        'Content-Type': 'application/json', 'Content-Length': '100000' } }));
+      await c.write(
+        requestBytes(d, {
+          method: 'POST',
+          path: '/broadcast',
+          headers: {
+            'Content-Type': 'application/json',
+            'Content-Length': '100000',
+          },
+        }),
+      );
       await drip(c, Buffer.from(' '), 15000);
       assert.doesNotMatch(c.peek().toString('latin1'), /^HTTP\/1\.1 200/);
       c.close();
     }),
     // A chunked body that trickles.
     RawConn.open(d).then(async (c) => {
-      await c.write(requestBytes(d, { method: 'POST', path: '/broadcast', headers: {
-        'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' } }));
+      await c.write(
+        requestBytes(d, {
+          method: 'POST',
+          path: '/broadcast',
+          headers: {
+            'Content-Type': 'application/json',
+            'Transfer-Encoding': 'chunked',
+          },
+        }),
+      );
       await drip(c, Buffer.from('1\r\n \r\n'), 15000);
       c.close();
     }),
     // A body that stops.
     RawConn.open(d).then(async (c) => {
-      await c.write(requestBytes(d, { method: 'POST', path: '/broadcast', headers: {
-        'Content-Type': 'application/json', 'Content-Length': '10' } }));
+      await c.write(
+        requestBytes(d, {
+          method: 'POST',
+          path: '/broadcast',
+          headers: {
+            'Content-Type': 'application/json',
+            'Content-Length': '10',
+          },
+        }),
+      );
       await c.write('{');
       await c.closed(15000);
       c.close();
@@ -293,8 +397,18 @@ test('slow headers, slow bodies and idle connections are closed', async (t) => {
 });
 
 test('streams outlive the time limits of requests', async (t) => {
-  const d = await daemonFor(t, { args: ['--header-timeout', '300ms', '--body-timeout', '300ms',
-    '--idle-timeout', '300ms', '--heartbeat', '1s'] });
+  const d = await daemonFor(t, {
+    args: [
+      '--header-timeout',
+      '300ms',
+      '--body-timeout',
+      '300ms',
+      '--idle-timeout',
+      '300ms',
+      '--heartbeat',
+      '1s',
+    ],
+  });
   const s = await Sse.live(d, '/events?channel=a');
   const w = await Ws.live(d, '/ws?channel=a');
   await s.comment({ timeout: 20000 });
@@ -309,19 +423,39 @@ test('--max-channels-per-client and --max-meta', async (t) => {
   const s = await Sse.live(d, '/events?channel=a&channel=b&channel=a&channel=c.*&channel=b');
   s.close();
   for (const path of ['/events', '/ws']) {
-    const res = await request(d, { path: `${path}?channel=a&channel=b&channel=c&channel=d`,
-      headers: path === '/ws' ? { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13',
-        'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' } : {} });
+    const res = await request(d, {
+      path: `${path}?channel=a&channel=b&channel=c&channel=d`,
+      headers:
+        path === '/ws'
+          ? {
+              Connection: 'Upgrade',
+              Upgrade: 'websocket',
+              'Sec-WebSocket-Version': '13',
+              'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+            }
+          : {},
+    });
     assertProblem(res, 400, { code: 'too_many_channels' });
   }
   (await Sse.live(d, `/events?meta=${encodeURIComponent('{"a":"0123456789ab"}')}`)).close();
-  assertProblem(await get(d, `/events?meta=${encodeURIComponent('{"a":"0123456789abc"}')}`), 400,
-    { code: 'bad_meta' });
+  assertProblem(await get(d, `/events?meta=${encodeURIComponent('{"a":"0123456789abc"}')}`), 400, {
+    code: 'bad_meta',
+  });
 });
 
 test('--max-backlog: what is refused says so, what is taken arrives', async (t) => {
-  const d = await daemonFor(t, { args: ['--max-backlog', '16', '--shards', '4',
-    '--client-queue-messages', '1000000', '--client-queue-bytes', '256m'] });
+  const d = await daemonFor(t, {
+    args: [
+      '--max-backlog',
+      '16',
+      '--shards',
+      '4',
+      '--client-queue-messages',
+      '1000000',
+      '--client-queue-bytes',
+      '256m',
+    ],
+  });
   const streams = [];
   for (let i = 0; i < 8; i++) streams.push(await Sse.live(d, '/events?channel=a'));
   const accepted = [];
@@ -346,13 +480,17 @@ test('--max-backlog: what is refused says so, what is taken arrives', async (t) 
     });
   }
   t.diagnostic(`${accepted.length} taken, ${refused} refused`);
-  await poll(async () => {
-    const res = await post(d, '/broadcast', { channel: 'a', id: 'fence' });
-    return res.status === 200 ? true : undefined;
-  }, { what: 'the gateway takes publications again' });
+  await poll(
+    async () => {
+      const res = await post(d, '/broadcast', { channel: 'a', id: 'fence' });
+      return res.status === 200 ? true : undefined;
+    },
+    { what: 'the gateway takes publications again' },
+  );
   for (const s of streams) {
     const ids = [];
-    for (let m = await s.message(); m.envelope.id !== 'fence'; m = await s.message()) ids.push(m.envelope.id);
+    for (let m = await s.message(); m.envelope.id !== 'fence'; m = await s.message())
+      ids.push(m.envelope.id);
     assert.equal(ids.join(), accepted.join());
   }
 });
@@ -364,8 +502,16 @@ test('a huge announced length moves no memory', async (t) => {
   const conns = [];
   for (let i = 0; i < 50; i++) {
     const c = await RawConn.open(d);
-    await c.write(requestBytes(d, { method: 'POST', path: '/broadcast', headers: {
-      'Content-Type': 'application/json', 'Content-Length': '1000000000' } }));
+    await c.write(
+      requestBytes(d, {
+        method: 'POST',
+        path: '/broadcast',
+        headers: {
+          'Content-Type': 'application/json',
+          'Content-Length': '1000000000',
+        },
+      }),
+    );
     await c.write('{"data":"');
     conns.push(c);
   }

@@ -15,8 +15,9 @@ function tempDir(t) {
   return dir;
 }
 
-const hasIpv6 = /^0{31}1 /m.test(existsSync('/proc/net/if_inet6')
-  ? readFileSync('/proc/net/if_inet6', 'utf8') : '');
+const hasIpv6 = /^0{31}1 /m.test(
+  existsSync('/proc/net/if_inet6') ? readFileSync('/proc/net/if_inet6', 'utf8') : '',
+);
 
 test('a unix socket', async (t) => {
   const dir = tempDir(t);
@@ -29,7 +30,8 @@ test('a unix socket', async (t) => {
     streams.push(await Sse.live(d, '/events?channel=a'));
     streams.push(await Ws.live(d, '/ws?channel=a'));
   }
-  for (let i = 0; i < 20; i++) assert.equal((await publish(d, { channel: 'a', data: i })).matched, 24);
+  for (let i = 0; i < 20; i++)
+    assert.equal((await publish(d, { channel: 'a', data: i })).matched, 24);
   for (const s of streams) {
     for (let i = 0; i < 20; i++) {
       const m = await s.message();

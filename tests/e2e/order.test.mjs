@@ -31,15 +31,26 @@ function checkOrder(texts, what) {
     assert.ok(seq > last, `${what}: ${seq} after ${last}`);
     last = seq;
     const before = perPublisher.get(env.data.p) ?? -1;
-    assert.ok(env.data.n > before, `${what}: publisher ${env.data.p}: ${env.data.n} after ${before}`);
+    assert.ok(
+      env.data.n > before,
+      `${what}: publisher ${env.data.p}: ${env.data.n} after ${before}`,
+    );
     perPublisher.set(env.data.p, env.data.n);
   }
 }
 
 for (const shards of ['1', '4']) {
   test(`every client sees the same sequence: ${shards} shard(s)`, async (t) => {
-    const d = await daemonFor(t, { args: ['--shards', shards, '--client-queue-messages', '100000',
-      '--client-queue-bytes', '64m'] });
+    const d = await daemonFor(t, {
+      args: [
+        '--shards',
+        shards,
+        '--client-queue-messages',
+        '100000',
+        '--client-queue-bytes',
+        '64m',
+      ],
+    });
     const streams = [];
     for (let i = 0; i < perTransport; i++) {
       streams.push(await Sse.live(d, '/events?channel=o.%3E&userId=u', { name: `sse ${i}` }));
@@ -48,50 +59,63 @@ for (const shards of ['1', '4']) {
     const collected = streams.map((s) => collectUntil(s, 'fence'));
 
     let total = 0;
-    await Promise.all(Array.from({ length: publishers }, async (_, p) => {
-      const pub = await Publisher.open(d);
-      let lastSeq = 0n;
-      for (let n = 0; n < each; n++) {
-        const data = { p, n };
-        const kind = n % 10;
-        let message = { channel: `o.${p}`, data };
-        if (kind === 3) message = { userId: 'u', data };
-        if (kind === 6) message = { data };
-        if (kind === 8) message = { channels: [`o.x${p}`, `o.y${p}`], data: { p: `m${p}`, n } };
-        if (kind === 9) {
-          const batch = await pub.publish([{ channel: 'o.b', data: { p, n } },
-            { channel: 'o.c', data: { p, n: n + 0.5 } }]);
-          assert.equal(batch.accepted, 2);
-          total += 2;
-          const [r1, r2] = batch.results;
-          assert.ok(seqOf(r1.cursor) < seqOf(r2.cursor) && seqOf(r1.cursor) > lastSeq);
-          lastSeq = seqOf(r2.cursor);
-          continue;
+    await Promise.all(
+      Array.from({ length: publishers }, async (_, p) => {
+        const pub = await Publisher.open(d);
+        let lastSeq = 0n;
+        for (let n = 0; n < each; n++) {
+          const data = { p, n };
+          const kind = n % 10;
+          let message = { channel: `o.${p}`, data };
+          if (kind === 3) message = { userId: 'u', data };
+          if (kind === 6) message = { data };
+          if (kind === 8) message = { channels: [`o.x${p}`, `o.y${p}`], data: { p: `m${p}`, n } };
+          if (kind === 9) {
+            const batch = await pub.publish([
+              { channel: 'o.b', data: { p, n } },
+              { channel: 'o.c', data: { p, n: n + 0.5 } },
+            ]);
+            assert.equal(batch.accepted, 2);
+            total += 2;
+            const [r1, r2] = batch.results;
+            assert.ok(seqOf(r1.cursor) < seqOf(r2.cursor) && seqOf(r1.cursor) > lastSeq);
+            lastSeq = seqOf(r2.cursor);
+            continue;
+          }
+          const r = await pub.publish(message);
+          assert.ok(seqOf(r.cursor) > lastSeq, 'a later publication has a later cursor');
+          lastSeq = seqOf(r.cursor);
+          if (r.targets) {
+            assert.equal(
+              seqOf(r.targets[1].cursor) - seqOf(r.targets[0].cursor),
+              1n,
+              'consecutive',
+            );
+            assert.equal(r.matched, 2 * streams.length);
+            total += 2;
+          } else {
+            assert.equal(r.matched, streams.length);
+            total += 1;
+          }
         }
-        const r = await pub.publish(message);
-        assert.ok(seqOf(r.cursor) > lastSeq, 'a later publication has a later cursor');
-        lastSeq = seqOf(r.cursor);
-        if (r.targets) {
-          assert.equal(seqOf(r.targets[1].cursor) - seqOf(r.targets[0].cursor), 1n, 'consecutive');
-          assert.equal(r.matched, 2 * streams.length);
-          total += 2;
-        } else {
-          assert.equal(r.matched, streams.length);
-          total += 1;
-        }
-      }
-      pub.close();
-    }));
+        pub.close();
+      }),
+    );
     await publish(d, { type: 'fence' });
     const all = await Promise.all(collected);
 
     assert.equal(all[0].length, total);
     // Both messages of one publication have the same data: a doubled n is theirs.
-    checkOrder(all[0].filter((x) => !/"p":"m\d"/.test(x)), streams[0].inbox.name);
-    all[0].map((x) => seqOf(JSON.parse(x).cursor)).reduce((a, b) => {
-      assert.ok(b > a);
-      return b;
-    }, 0n);
+    checkOrder(
+      all[0].filter((x) => !/"p":"m\d"/.test(x)),
+      streams[0].inbox.name,
+    );
+    all[0]
+      .map((x) => seqOf(JSON.parse(x).cursor))
+      .reduce((a, b) => {
+        assert.ok(b > a);
+        return b;
+      }, 0n);
     for (let i = 1; i < all.length; i++) {
       assert.equal(all[i].length, total, `stream ${i}`);
       const k = all[i].findIndex((x, j) => x !== all[0][j]);
@@ -105,8 +129,9 @@ for (const shards of ['1', '4']) {
 }
 
 test('a client that joins under load gets everything after its synced, once', async (t) => {
-  const d = await daemonFor(t, { args: ['--shards', '4', '--client-queue-messages', '100000',
-    '--client-queue-bytes', '64m'] });
+  const d = await daemonFor(t, {
+    args: ['--shards', '4', '--client-queue-messages', '100000', '--client-queue-bytes', '64m'],
+  });
   const first = await Sse.live(d, '/events?channel=j');
   const reference = collectUntil(first, 'fence');
   let stop = false;
@@ -165,6 +190,9 @@ test('clients that come and go do not disturb the others', async (t) => {
   await Promise.all(churn);
   await publish(d, { type: 'fence' });
   for (const texts of await Promise.all(collected)) {
-    assert.deepEqual(texts.map((x) => JSON.parse(x).data.n), Array.from({ length: n }, (_, i) => i));
+    assert.deepEqual(
+      texts.map((x) => JSON.parse(x).data.n),
+      Array.from({ length: n }, (_, i) => i),
+    );
   }
 });

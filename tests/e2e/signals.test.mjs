@@ -55,42 +55,71 @@ test('SIGTERM: everyone is asked to leave, spread, and the exit code is 0', asyn
     times.push(Date.now() - began);
   };
   const all = Promise.all([
-    ...sse.map((s) => each(s, async () => {
-      const e = await s.control('draining', { timeout: 20000 });
-      assert.equal(e.id, last.cursor);
-      assert.deepEqual(Object.keys(e.envelope.data), ['reconnectAfter']);
-      assert.ok(Number.isInteger(e.envelope.data.reconnectAfter));
-      assert.equal(e.retry, String(e.envelope.data.reconnectAfter), 'retry in the same block');
-      return e.envelope.data.reconnectAfter;
-    }, () => s.ended(20000))),
-    ...ws.map((w) => each(w, async () => {
-      const e = await w.control('draining', { timeout: 20000 });
-      assert.equal(e.json.cursor, last.cursor);
-      return e.json.data.reconnectAfter;
-    }, async () => {
-      assert.equal((await w.waitClosed(20000)).code, 1012);
-    })),
+    ...sse.map((s) =>
+      each(
+        s,
+        async () => {
+          const e = await s.control('draining', { timeout: 20000 });
+          assert.equal(e.id, last.cursor);
+          assert.deepEqual(Object.keys(e.envelope.data), ['reconnectAfter']);
+          assert.ok(Number.isInteger(e.envelope.data.reconnectAfter));
+          assert.equal(e.retry, String(e.envelope.data.reconnectAfter), 'retry in the same block');
+          return e.envelope.data.reconnectAfter;
+        },
+        () => s.ended(20000),
+      ),
+    ),
+    ...ws.map((w) =>
+      each(
+        w,
+        async () => {
+          const e = await w.control('draining', { timeout: 20000 });
+          assert.equal(e.json.cursor, last.cursor);
+          return e.json.data.reconnectAfter;
+        },
+        async () => {
+          assert.equal((await w.waitClosed(20000)).code, 1012);
+        },
+      ),
+    ),
   ]);
 
   // While it drains it says so, lives, and takes no new stream.
-  const notReady = await poll(async () => {
-    const res = await get(d, '/ready');
-    return res.status === 200 ? undefined : res;
-  }, { what: 'not ready' });
+  const notReady = await poll(
+    async () => {
+      const res = await get(d, '/ready');
+      return res.status === 200 ? undefined : res;
+    },
+    { what: 'not ready' },
+  );
   assertProblem(notReady, 503, { code: 'draining' });
   assert.match(notReady.headers['retry-after'] ?? '1', /^\d+$/);
   assert.equal((await get(d, '/health')).status, 200);
   const refusedEs = await RawConn.open(d);
-  await refusedEs.write(`GET /events?channel=a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`);
+  await refusedEs.write(
+    `GET /events?channel=a HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`,
+  );
   const text = (await refusedEs.rest()).toString();
   assert.match(text, /^HTTP\/1\.1 200 /);
-  assert.match(text, new RegExp('\\r\\n\\r\\nretry: (\\d+)\\nevent: fanfare\\.refused\\ndata: ' +
-    '\\{"type":"fanfare\\.refused","data":\\{"code":"draining","retryAfter":\\1\\}\\}\\n\\n$'));
+  assert.match(
+    text,
+    new RegExp(
+      '\\r\\n\\r\\nretry: (\\d+)\\nevent: fanfare\\.refused\\ndata: ' +
+        '\\{"type":"fanfare\\.refused","data":\\{"code":"draining","retryAfter":\\1\\}\\}\\n\\n$',
+    ),
+  );
   const refused = await get(d, '/events?channel=a');
   assertProblem(refused, 503, { code: 'draining' });
   assert.match(refused.headers['retry-after'], /^[1-9]\d*$/);
-  const refusedWs = await request(d, { path: '/ws', headers: { Connection: 'Upgrade', Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' } });
+  const refusedWs = await request(d, {
+    path: '/ws',
+    headers: {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    },
+  });
   assert.equal(refusedWs.status, 503);
   assert.match(refusedWs.headers['retry-after'], /^[1-9]\d*$/);
 
@@ -142,33 +171,66 @@ test('SIGHUP: live options are read again, others are named', async (t) => {
   const dir = tempDir(t);
   const conf = path.join(dir, 'fanfare.conf');
   const log = path.join(dir, 'fanfare.log');
-  writeFileSync(conf, `# first\nheartbeat = 1h\nretry = 3s\nlog-level = info\nlog-file = ${log}\nmax-message = 1k\n`);
+  writeFileSync(
+    conf,
+    `# first\nheartbeat = 1h\nretry = 3s\nlog-level = info\nlog-file = ${log}\nmax-message = 1k\n`,
+  );
   const d = await daemonFor(t, { args: ['--config', conf] });
-  const lines = () => [`${log}.1`, log].flatMap((f) =>
-    (existsSync(f) ? readFileSync(f, 'utf8').split('\n').filter(Boolean) : [])).concat(d.stderr);
-  const logged = (regex) => poll(() => lines().find((l) => regex.test(l)),
-    { what: `a line matching ${regex} in the log file` });
+  const lines = () =>
+    [`${log}.1`, log]
+      .flatMap((f) => (existsSync(f) ? readFileSync(f, 'utf8').split('\n').filter(Boolean) : []))
+      .concat(d.stderr);
+  const logged = (regex) =>
+    poll(() => lines().find((l) => regex.test(l)), {
+      what: `a line matching ${regex} in the log file`,
+    });
 
   const s = await Sse.live(d, '/events');
   assert.ok(s.raw.startsWith('retry: 3000\n'));
-  assert.equal((await request(d, { method: 'POST', path: '/broadcast', body: `{"data":"${'x'.repeat(1100)}"}` })).status, 413);
+  assert.equal(
+    (
+      await request(d, {
+        method: 'POST',
+        path: '/broadcast',
+        body: `{"data":"${'x'.repeat(1100)}"}`,
+      })
+    ).status,
+    413,
+  );
 
   // Rotate the log, and change what can change and what cannot.
   renameSync(log, `${log}.1`);
-  writeFileSync(conf, `heartbeat = 1s\nretry = 5s\nlog-level = debug\nlog-file = ${log}\n` +
-    'max-message = 2k\nshards = 7\n');
+  writeFileSync(
+    conf,
+    `heartbeat = 1s\nretry = 5s\nlog-level = debug\nlog-file = ${log}\n` +
+      'max-message = 2k\nshards = 7\n',
+  );
   d.kill('SIGHUP');
   await logged(/shards/);
   await poll(() => existsSync(log) || undefined, { what: 'a new log file' });
   const t2 = await Sse.live(d, '/events');
   assert.ok(t2.raw.startsWith('retry: 5000\n'), t2.raw);
   await t2.comment({ timeout: 20000 });
-  assert.equal((await request(d, { method: 'POST', path: '/broadcast', body: `{"data":"${'x'.repeat(1100)}"}` })).status, 200);
+  assert.equal(
+    (
+      await request(d, {
+        method: 'POST',
+        path: '/broadcast',
+        body: `{"data":"${'x'.repeat(1100)}"}`,
+      })
+    ).status,
+    200,
+  );
   await s.message();
   await t2.message();
   await get(d, '/nope');
-  await poll(() => readFileSync(log, 'utf8').split('\n').find((l) => /^\S+ debug /.test(l)),
-    { what: 'a debug line in the new file' });
+  await poll(
+    () =>
+      readFileSync(log, 'utf8')
+        .split('\n')
+        .find((l) => /^\S+ debug /.test(l)),
+    { what: 'a debug line in the new file' },
+  );
   assert.notEqual((await get(d, '/stats')).json.shards, 7);
 
   // A file with a mistake changes nothing, and is said.
@@ -201,7 +263,10 @@ test('a port in use: exit 1 and a clear message', async (t) => {
   const s = await Sse.live(d, '/events?channel=a');
   const again = await run(['--listen', `127.0.0.1:${d.port}`]);
   assert.equal(again.code, 1, again.text);
-  assert.match(again.err.join('\n'), new RegExp(`127\\.0\\.0\\.1:${d.port}.*in use|in use.*127\\.0\\.0\\.1:${d.port}`));
+  assert.match(
+    again.err.join('\n'),
+    new RegExp(`127\\.0\\.0\\.1:${d.port}.*in use|in use.*127\\.0\\.0\\.1:${d.port}`),
+  );
   assert.deepEqual(again.out, []);
   // Nothing was taken from the one that is there.
   for (let i = 0; i < 20; i++) {
@@ -243,21 +308,31 @@ test('wrong options: exit 2 and one line that names them', async (t) => {
     [['--heartbeet', '5s'], /heartbeet.*heartbeat/],
     [['--max-boddy=1k'], /max-boddy.*max-body/],
     [['--heartbeat', 'abc'], /heartbeat.*abc|abc.*heartbeat/],
-    [['--heartbeat', '0'], /heartbeat/], [['--heartbeat', '2h'], /heartbeat/],
-    [['--heartbeat', '-5s'], /heartbeat/], [['--heartbeat', '5 s x'], /heartbeat/],
+    [['--heartbeat', '0'], /heartbeat/],
+    [['--heartbeat', '2h'], /heartbeat/],
+    [['--heartbeat', '-5s'], /heartbeat/],
+    [['--heartbeat', '5 s x'], /heartbeat/],
     [['--heartbeat', '99999999999999999999s'], /heartbeat/],
-    [['--heartbeat'], /heartbeat/], [['--shards', '65'], /shards.*64/],
-    [['--shards', '1.5'], /shards/], [['--shards', ''], /shards/],
-    [['--max-body', '1q'], /max-body/], [['--max-body', '1'], /max-body.*1024|max-body.*1k/i],
+    [['--heartbeat'], /heartbeat/],
+    [['--shards', '65'], /shards.*64/],
+    [['--shards', '1.5'], /shards/],
+    [['--shards', ''], /shards/],
+    [['--max-body', '1q'], /max-body/],
+    [['--max-body', '1'], /max-body.*1024|max-body.*1k/i],
     [['--max-message', '8m'], /max-message.*max-body|max-body.*max-message/],
     [['--slow-client', 'drop-oldst'], /drop-oldst.*drop-oldest/],
-    [['--log-level', 'verbose'], /log-level/], [['--log-format', 'xml'], /log-format/],
-    [['--ws-path', 'ws'], /ws-path/], [['--unix-mode', '9'], /unix-mode/],
-    [['--listen', '127.0.0.1'], /listen|127\.0\.0\.1/], [['--listen', '127.0.0.1:99999'], /99999/],
-    [['--listen', '[::1:80'], /listen|::1/], [['--listen', 'unix:'], /unix/],
+    [['--log-level', 'verbose'], /log-level/],
+    [['--log-format', 'xml'], /log-format/],
+    [['--ws-path', 'ws'], /ws-path/],
+    [['--unix-mode', '9'], /unix-mode/],
+    [['--listen', '127.0.0.1'], /listen|127\.0\.0\.1/],
+    [['--listen', '127.0.0.1:99999'], /99999/],
+    [['--listen', '[::1:80'], /listen|::1/],
+    [['--listen', 'unix:'], /unix/],
     [['--allow-origin', 'example'], /allow-origin|example/],
     [['--demo=maybe'], /demo/],
-    [['stray'], /stray/], [['-x'], /x/],
+    [['stray'], /stray/],
+    [['-x'], /x/],
     [['--config', path.join(dir, 'none.conf')], /none\.conf/],
     [['--config', conf('heartbeet = 5s\n')], /f\w+\.conf.*1.*heartbeet.*heartbeat/],
     [['--config', conf('# ok\n\nheartbeat = never\n')], /f\w+\.conf.*3.*heartbeat/],
@@ -287,8 +362,11 @@ test('wrong options: exit 2 and one line that names them', async (t) => {
 test('--check-config, --version, --help', async (t) => {
   const dir = tempDir(t);
   const file = path.join(dir, 'ok.conf');
-  writeFileSync(file, '; a comment\nlisten = 127.0.0.1:0\nlisten = [::1]:0\nheartbeat=15\n\n' +
-    'slow-client = drop-oldest\ndemo = yes\nmax-body = 8M\n');
+  writeFileSync(
+    file,
+    '; a comment\nlisten = 127.0.0.1:0\nlisten = [::1]:0\nheartbeat=15\n\n' +
+      'slow-client = drop-oldest\ndemo = yes\nmax-body = 8M\n',
+  );
   const ok = await run(['--check-config', '--config', file, '--shards', '2']);
   assert.equal(ok.code, 0, ok.text);
   assert.deepEqual(ok.err, []);
@@ -299,10 +377,29 @@ test('--check-config, --version, --help', async (t) => {
   const h = await run(['--help']);
   assert.equal(h.code, 0, h.text);
   assert.deepEqual(h.err, []);
-  for (const o of ['--listen', '--shards', '--heartbeat', '--retry', '--ws-path', '--max-connections',
-    '--max-connections-per-address', '--max-body', '--max-header', '--max-channels-per-client',
-    '--max-message', '--client-queue-bytes', '--client-queue-messages', '--slow-client', '--drain',
-    '--log-level', '--log-format', '--config', '--check-config', '--version', '--demo']) {
+  for (const o of [
+    '--listen',
+    '--shards',
+    '--heartbeat',
+    '--retry',
+    '--ws-path',
+    '--max-connections',
+    '--max-connections-per-address',
+    '--max-body',
+    '--max-header',
+    '--max-channels-per-client',
+    '--max-message',
+    '--client-queue-bytes',
+    '--client-queue-messages',
+    '--slow-client',
+    '--drain',
+    '--log-level',
+    '--log-format',
+    '--config',
+    '--check-config',
+    '--version',
+    '--demo',
+  ]) {
     assert.ok(h.out.join('\n').includes(o), o);
   }
   assert.ok(!h.out.join('\n').includes('test-ws-echo'), 'hidden options are hidden');
@@ -311,16 +408,24 @@ test('--check-config, --version, --help', async (t) => {
 test('flags win over the environment, which wins over the file', async (t) => {
   const dir = tempDir(t);
   const file = path.join(dir, 'f.conf');
-  writeFileSync(file, 'retry = 1s\nheartbeat = 77s\nmax-channels-per-client = 5\nws-path = /file\n');
-  const d = await daemonFor(t, { args: ['--ws-path', '/flag', '--config', file],
-    env: { FANFARE_RETRY: '6s', FANFARE_WS_PATH: '/env' } });
+  writeFileSync(
+    file,
+    'retry = 1s\nheartbeat = 77s\nmax-channels-per-client = 5\nws-path = /file\n',
+  );
+  const d = await daemonFor(t, {
+    args: ['--ws-path', '/flag', '--config', file],
+    env: { FANFARE_RETRY: '6s', FANFARE_WS_PATH: '/env' },
+  });
   const s = await Sse.live(d, '/events?channel=a&channel=b&channel=c&channel=d&channel=e');
   assert.ok(s.raw.startsWith('retry: 6000\n'), s.raw);
   await Ws.live(d, '/flag');
   assert.equal((await get(d, '/env')).status, 404);
   assert.equal((await get(d, '/ws')).status, 404);
-  assertProblem(await get(d, '/events?channel=a&channel=b&channel=c&channel=d&channel=e&channel=f'), 400,
-    { code: 'too_many_channels' });
+  assertProblem(
+    await get(d, '/events?channel=a&channel=b&channel=c&channel=d&channel=e&channel=f'),
+    400,
+    { code: 'too_many_channels' },
+  );
 });
 
 test('open mode: other addresses than loopback need --insecure-open', async () => {
@@ -334,7 +439,9 @@ test('open mode: other addresses than loopback need --insecure-open', async () =
 
 test('JSON logs are JSON, line by line', async (t) => {
   const d = await daemonFor(t, { args: ['--log-format', 'json', '--log-level', 'debug'] });
-  const s = await Sse.live(d, '/events?userId=a%22b%20%3D%20c', { headers: { 'User-Agent': 'x"y\\z é' } });
+  const s = await Sse.live(d, '/events?userId=a%22b%20%3D%20c', {
+    headers: { 'User-Agent': 'x"y\\z é' },
+  });
   s.close();
   await get(d, '/nope%22');
   await d.waitForLog(/^\{/);

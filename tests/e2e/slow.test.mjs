@@ -27,8 +27,17 @@ async function publishUntil(d, done, { limit = 20000, onEach = () => {}, message
 /** A raw WebSocket that has stopped reading after its handshake. */
 async function rawWs(d, path) {
   const c = await RawConn.open(d);
-  await c.write(requestBytes(d, { path, headers: { Connection: 'Upgrade', Upgrade: 'websocket',
-    'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': crypto.randomBytes(16).toString('base64') } }));
+  await c.write(
+    requestBytes(d, {
+      path,
+      headers: {
+        Connection: 'Upgrade',
+        Upgrade: 'websocket',
+        'Sec-WebSocket-Version': '13',
+        'Sec-WebSocket-Key': crypto.randomBytes(16).toString('base64'),
+      },
+    }),
+  );
   assert.equal((await c.readHead()).status, 101);
   return c;
 }
@@ -81,31 +90,44 @@ test('disconnect: a slow client is closed and named, the others lose nothing', a
       }
     },
   });
-  for (const [id, user, conn] of [[clientId, 'sleepy', stuck.conn], [wsId, 'dozy', stuckWs]]) {
+  for (const [id, user, conn] of [
+    [clientId, 'sleepy', stuck.conn],
+    [wsId, 'dozy', stuckWs],
+  ]) {
     const line = named(id);
     assert.match(line, /^\S+ warn /, line);
     assert.ok(line.includes(user), `the user: ${line}`);
     assert.ok(line.includes(`127.0.0.1:${conn.localPort}`), `the peer: ${line}`);
     assert.match(line, /\b(lag|queued?)\w*=\d+/, `the lag: ${line}`);
   }
-  assert.ok(d.rss() - rss < 32 * 1024 * 1024, `memory is bounded: ${rss} -> ${d.rss()} in ${n} messages`);
+  assert.ok(
+    d.rss() - rss < 32 * 1024 * 1024,
+    `memory is bounded: ${rss} -> ${d.rss()} in ${n} messages`,
+  );
   const st = (await get(d, '/stats')).json;
   assert.equal(st.counters.slow_closed, 2);
-  await poll(async () => ((await get(d, '/stats')).json.clientCount === 2 || undefined),
-    { what: 'the slow clients are out of the books' });
+  await poll(async () => (await get(d, '/stats')).json.clientCount === 2 || undefined, {
+    what: 'the slow clients are out of the books',
+  });
 
   // What they find when they read again: a clean beginning, and the end.
   stuck.conn.resume();
   await stuck.ended(20000);
   const seen = stuck.inbox.items.filter((e) => e.data).map((e) => JSON.parse(e.data).data.n);
-  assert.deepEqual(seen, seen.map((_, i) => i), 'no hole before the end');
+  assert.deepEqual(
+    seen,
+    seen.map((_, i) => i),
+    'no hole before the end',
+  );
   assert.ok(seen.length < n);
   stuckWs.resume();
   await stuckWs.closed(20000);
   const got = [...frames(afterSynced(stuckWs.peek()))];
   const close = got.find((f) => f.opcode === 8);
   if (close) assert.equal(close.payload.readUInt16BE(0), 4008);
-  t.diagnostic(`a slow WebSocket ${close ? 'gets its Close 4008' : 'is closed without a Close frame'}`);
+  t.diagnostic(
+    `a slow WebSocket ${close ? 'gets its Close 4008' : 'is closed without a Close frame'}`,
+  );
   stuckWs.close();
 
   // An EventSource comes back with its position and is told of the gap.
@@ -117,8 +139,18 @@ test('disconnect: a slow client is closed and named, the others lose nothing', a
 });
 
 test('disconnect by the number of messages', async (t) => {
-  const d = await daemonFor(t, { args: ['--client-queue-messages', '50', '--send-buffer', '16k',
-    '--client-queue-bytes', '1g', '--shards', '1'] });
+  const d = await daemonFor(t, {
+    args: [
+      '--client-queue-messages',
+      '50',
+      '--send-buffer',
+      '16k',
+      '--client-queue-bytes',
+      '1g',
+      '--shards',
+      '1',
+    ],
+  });
   const stuck = await Sse.open(d, '/events?channel=s');
   const { clientId } = (await stuck.control('connected')).envelope.data;
   stuck.conn.pause();
@@ -144,7 +176,10 @@ test('drop-oldest: a gap stands in the place of what was dropped', async (t) => 
       if (dropped) extra++;
     },
   });
-  assert.ok(d.rss() - rss < 32 * 1024 * 1024, `memory is bounded: ${rss} -> ${d.rss()} in ${n} messages`);
+  assert.ok(
+    d.rss() - rss < 32 * 1024 * 1024,
+    `memory is bounded: ${rss} -> ${d.rss()} in ${n} messages`,
+  );
   const st = (await get(d, '/stats')).json;
   assert.equal(st.clientCount, 3, 'nobody was closed');
   assert.equal(st.counters.slow_closed, 0);
@@ -179,15 +214,22 @@ test('drop-oldest: a gap stands in the place of what was dropped', async (t) => 
   };
 
   stuck.conn.resume();
-  await stuck.inbox.when((items) => items.some((e) => e.event === 'fence') || undefined,
-    { timeout: 30000, what: 'the fence' });
+  await stuck.inbox.when((items) => items.some((e) => e.event === 'fence') || undefined, {
+    timeout: 30000,
+    what: 'the fence',
+  });
   const sseEvents = stuck.inbox.items.filter((e) => e.data);
   for (const e of sseEvents) assert.equal(e.id, JSON.parse(e.data).cursor);
-  const g1 = check(sseEvents.map((e) => JSON.parse(e.data)), 'SSE');
+  const g1 = check(
+    sseEvents.map((e) => JSON.parse(e.data)),
+    'SSE',
+  );
 
   stuckWs.resume();
-  await poll(() => (stuckWs.peek().includes('"type":"fence"') || undefined), { timeout: 30000,
-    what: 'the fence on the WebSocket' });
+  await poll(() => stuckWs.peek().includes('"type":"fence"') || undefined, {
+    timeout: 30000,
+    what: 'the fence on the WebSocket',
+  });
   const texts = [];
   const all = [...frames(afterSynced(stuckWs.peek()))];
   for (const f of all) if (f.opcode === 1) texts.push(JSON.parse(f.payload.toString('utf8')));

@@ -3,8 +3,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { daemonFor } from './lib/daemon.mjs';
-import { RawConn, assertProblem, get, hostHeader, post, publish, request, requestBytes }
-  from './lib/http.mjs';
+import {
+  RawConn,
+  assertProblem,
+  get,
+  hostHeader,
+  post,
+  publish,
+  request,
+  requestBytes,
+} from './lib/http.mjs';
 import { Sse, seqOf } from './lib/sse.mjs';
 import { poll } from './lib/wait.mjs';
 
@@ -25,12 +33,14 @@ test('headers and first bytes of a stream', async (t) => {
   assert.equal(h['content-length'], undefined);
   assert.equal(h['transfer-encoding'], undefined);
 
-  const m = new RegExp('^retry: 2000\\nevent: fanfare\\.connected\\nid: (\\S+)\\n' +
-    'data: \\{"type":"fanfare\\.connected","cursor":"(\\S+?)","data":\\{' +
-    '"clientId":"([A-Za-z0-9_-]{1,64})","clientKey":"([^"\\\\]{16,})",' +
-    '"channels":\\["orders","news\\.>"\\],"recovered":false\\}\\}\\n\\n' +
-    'event: fanfare\\.synced\\nid: (\\S+)\\n' +
-    'data: \\{"type":"fanfare\\.synced","cursor":"(\\S+)","data":\\{\\}\\}\\n\\n$').exec(s.raw);
+  const m = new RegExp(
+    '^retry: 2000\\nevent: fanfare\\.connected\\nid: (\\S+)\\n' +
+      'data: \\{"type":"fanfare\\.connected","cursor":"(\\S+?)","data":\\{' +
+      '"clientId":"([A-Za-z0-9_-]{1,64})","clientKey":"([^"\\\\]{16,})",' +
+      '"channels":\\["orders","news\\.>"\\],"recovered":false\\}\\}\\n\\n' +
+      'event: fanfare\\.synced\\nid: (\\S+)\\n' +
+      'data: \\{"type":"fanfare\\.synced","cursor":"(\\S+)","data":\\{\\}\\}\\n\\n$',
+  ).exec(s.raw);
   assert.ok(m, JSON.stringify(s.raw));
   for (const i of [1, 2, 5, 6]) assert.equal(m[i], `${epoch}-0`);
 
@@ -55,8 +65,10 @@ test('every message has an id, ids never go back, a new stream begins at the top
   await publish(d, { channel: 'nobody' });
   await publish(d, { channel: 'a', type: 't' });
   await publish(d, {});
-  assert.deepEqual([(await s.message()).id, (await s.message()).id, (await s.message()).id],
-    [`${epoch}-1`, `${epoch}-3`, `${epoch}-4`]);
+  assert.deepEqual(
+    [(await s.message()).id, (await s.message()).id, (await s.message()).id],
+    [`${epoch}-1`, `${epoch}-3`, `${epoch}-4`],
+  );
   const late = await Sse.open(d, '/events?channel=a');
   const connected = await late.control('connected');
   assert.equal(connected.id, `${epoch}-4`);
@@ -89,8 +101,9 @@ test('a stream that asks for a position', async (t) => {
   for (const [query, header, recovered, position, reason] of cases) {
     const what = JSON.stringify({ query, header });
     const path = `/events?channel=a${query === undefined ? '' : `&lastEventId=${query}`}`;
-    const s = await Sse.open(d, path,
-      { headers: header === undefined ? {} : { 'Last-Event-ID': header } });
+    const s = await Sse.open(d, path, {
+      headers: header === undefined ? {} : { 'Last-Event-ID': header },
+    });
     const connected = await s.next();
     assert.equal(connected.event, 'fanfare.connected', what);
     const env = JSON.parse(connected.data);
@@ -101,16 +114,26 @@ test('a stream that asks for a position', async (t) => {
     if (reason) {
       assert.equal(e.event, 'fanfare.gap', what);
       assert.equal(e.id, position, what);
-      assert.equal(e.data, `{"type":"fanfare.gap","cursor":"${position}","data":` +
-        `{"scope":"all","from":"${position}","to":"${top}","reason":"${reason}"}}`);
+      assert.equal(
+        e.data,
+        `{"type":"fanfare.gap","cursor":"${position}","data":` +
+          `{"scope":"all","from":"${position}","to":"${top}","reason":"${reason}"}}`,
+      );
       e = await s.next();
     }
     assert.equal(e.event, 'fanfare.synced', what);
     assert.equal(e.id, top, what);
     s.close();
   }
-  for (const bad of ['nonsense', `${epoch}-`, `-5`, `${epoch}-05`, `${epoch}-99999999999999999999999`,
-    'ABC-1', `${epoch}-1%20`]) {
+  for (const bad of [
+    'nonsense',
+    `${epoch}-`,
+    `-5`,
+    `${epoch}-05`,
+    `${epoch}-99999999999999999999999`,
+    'ABC-1',
+    `${epoch}-1%20`,
+  ]) {
     const res = await get(d, `/events?lastEventId=${bad}`, { Accept: 'text/event-stream' });
     assertProblem(res, 400, { code: 'bad_cursor' });
   }
@@ -136,7 +159,11 @@ test('heartbeats: `:` and one LF after silence, none while there is data', async
   let longest = 0;
   let last = Date.now();
   let over = false;
-  beats.finally(() => { over = true; }).catch(() => {});
+  beats
+    .finally(() => {
+      over = true;
+    })
+    .catch(() => {});
   while (!over) {
     await publish(d, { channel: 'busy' });
     await busy.message();
@@ -152,8 +179,13 @@ test('heartbeats: `:` and one LF after silence, none while there is data', async
 test('HEAD answers with the headers and makes no client', async (t) => {
   const d = await daemonFor(t);
   const conn = await RawConn.open(d);
-  await conn.write(requestBytes(d, { method: 'HEAD', path: '/events?channel=a',
-    headers: { Accept: 'text/event-stream' } }));
+  await conn.write(
+    requestBytes(d, {
+      method: 'HEAD',
+      path: '/events?channel=a',
+      headers: { Accept: 'text/event-stream' },
+    }),
+  );
   const res = await conn.readResponse({ method: 'HEAD' });
   assert.equal(res.status, 200);
   assert.match(res.headers['content-type'], /^text\/event-stream/);
@@ -179,7 +211,11 @@ test('an HTTP/1.0 client', async (t) => {
   assert.equal(s.head.headers['transfer-encoding'], undefined);
   await publish(d, { channel: 'a', data: 'old' });
   assert.equal((await s.message()).envelope.data, 'old');
-  const res = await request(d, { path: '/health', version: '1.0', headers: { Connection: undefined } });
+  const res = await request(d, {
+    path: '/health',
+    version: '1.0',
+    headers: { Connection: undefined },
+  });
   assert.equal(res.status, 200);
   assert.equal(res.headers['transfer-encoding'], undefined);
 });
@@ -188,18 +224,33 @@ test('a stream after other requests on one connection', async (t) => {
   const d = await daemonFor(t);
   const body = '{"channel":"other"}';
   const forms = {
-    'one segment': async (c) => c.write(Buffer.concat([
-      requestBytes(d, { path: '/health' }), requestBytes(d, { path: '/events?channel=a' })])),
+    'one segment': async (c) =>
+      c.write(
+        Buffer.concat([
+          requestBytes(d, { path: '/health' }),
+          requestBytes(d, { path: '/events?channel=a' }),
+        ]),
+      ),
     'one after the other': async (c) => {
       await c.write(requestBytes(d, { path: '/health' }));
     },
-    'after a body': async (c) => c.write(Buffer.concat([
-      requestBytes(d, { method: 'POST', path: '/broadcast', body,
-        headers: { 'Content-Type': 'application/json' } }),
-      requestBytes(d, { path: '/events?channel=a' })])),
+    'after a body': async (c) =>
+      c.write(
+        Buffer.concat([
+          requestBytes(d, {
+            method: 'POST',
+            path: '/broadcast',
+            body,
+            headers: { 'Content-Type': 'application/json' },
+          }),
+          requestBytes(d, { path: '/events?channel=a' }),
+        ]),
+      ),
     'split in the second request': async (c) => {
-      const all = Buffer.concat([requestBytes(d, { path: '/health' }),
-        requestBytes(d, { path: '/events?channel=a' })]);
+      const all = Buffer.concat([
+        requestBytes(d, { path: '/health' }),
+        requestBytes(d, { path: '/events?channel=a' }),
+      ]);
       await c.writePieces([all.subarray(0, all.length - 9), all.subarray(all.length - 9)]);
     },
   };
@@ -207,7 +258,8 @@ test('a stream after other requests on one connection', async (t) => {
     const c = await RawConn.open(d);
     await send(c);
     assert.equal((await c.readResponse()).status, 200, name);
-    if (name === 'one after the other') await c.write(requestBytes(d, { path: '/events?channel=a' }));
+    if (name === 'one after the other')
+      await c.write(requestBytes(d, { path: '/events?channel=a' }));
     const head = await c.readHead();
     assert.match(head.headers['content-type'], /^text\/event-stream/, name);
     await c.until('event: fanfare.synced\n');
@@ -218,9 +270,17 @@ test('a stream after other requests on one connection', async (t) => {
   }
   // What a client sends after its GET /events is no further request.
   const c = await RawConn.open(d);
-  await c.write(Buffer.concat([requestBytes(d, { path: '/events?channel=z' }),
-    requestBytes(d, { method: 'POST', path: '/broadcast', body: '{"channel":"z","data":"smuggled"}',
-      headers: { 'Content-Type': 'application/json' } })]));
+  await c.write(
+    Buffer.concat([
+      requestBytes(d, { path: '/events?channel=z' }),
+      requestBytes(d, {
+        method: 'POST',
+        path: '/broadcast',
+        body: '{"channel":"z","data":"smuggled"}',
+        headers: { 'Content-Type': 'application/json' },
+      }),
+    ]),
+  );
   await c.readHead();
   await c.until('event: fanfare.synced\n');
   await c.until('\n\n');
@@ -232,11 +292,16 @@ test('a stream after other requests on one connection', async (t) => {
 test('a request in single bytes, and many streams at once', async (t) => {
   const d = await daemonFor(t, { args: ['--shards', '2'] });
   const c = await RawConn.open(d);
-  const bytes = requestBytes(d, { path: '/events?channel=a', headers: { Accept: 'text/event-stream' } });
+  const bytes = requestBytes(d, {
+    path: '/events?channel=a',
+    headers: { Accept: 'text/event-stream' },
+  });
   await c.writePieces([...bytes].map((b) => Buffer.of(b)));
   await c.readHead();
   await c.until('event: fanfare.synced\n');
-  const all = await Promise.all(Array.from({ length: 200 }, () => Sse.live(d, '/events?channel=a')));
+  const all = await Promise.all(
+    Array.from({ length: 200 }, () => Sse.live(d, '/events?channel=a')),
+  );
   const r = await publish(d, { channel: 'a', data: 'many' });
   assert.equal(r.matched, 201);
   const got = await Promise.all(all.map((s) => s.next()));
@@ -265,12 +330,22 @@ test('a client that closes is gone from the books, by FIN and by RST', async (t)
 });
 
 test('CORS: allowed origins', async (t) => {
-  const d = await daemonFor(t, { args: ['--allow-origin', 'https://app.example',
-    '--allow-origin', 'http://b.example:8443'] });
+  const d = await daemonFor(t, {
+    args: ['--allow-origin', 'https://app.example', '--allow-origin', 'http://b.example:8443'],
+  });
   const own = `http://${hostHeader(d)}`;
-  const origins = [own, 'http://localhost:3000', 'https://localhost', 'http://127.0.0.1:1',
-    'http://[::1]:3000', 'http://sub.localhost', 'https://app.example', 'http://b.example:8443',
-    'https://APP.example', 'https://app.example:443'];
+  const origins = [
+    own,
+    'http://localhost:3000',
+    'https://localhost',
+    'http://127.0.0.1:1',
+    'http://[::1]:3000',
+    'http://sub.localhost',
+    'https://app.example',
+    'http://b.example:8443',
+    'https://APP.example',
+    'https://app.example:443',
+  ];
   for (const origin of origins) {
     const s = await Sse.open(d, '/events?channel=a', { headers: { Origin: origin } });
     assert.equal(s.head.headers['access-control-allow-origin'], origin);
@@ -301,11 +376,15 @@ test('CORS: preflight', async (t) => {
     '/clients/x/messages': ['POST'],
   };
   for (const [path, allowed] of Object.entries(methods)) {
-    const res = await request(d, { method: 'OPTIONS', path, headers: {
-      Origin: 'http://localhost:3000',
-      'Access-Control-Request-Method': allowed[0],
-      'Access-Control-Request-Headers': 'last-event-id',
-    } });
+    const res = await request(d, {
+      method: 'OPTIONS',
+      path,
+      headers: {
+        Origin: 'http://localhost:3000',
+        'Access-Control-Request-Method': allowed[0],
+        'Access-Control-Request-Headers': 'last-event-id',
+      },
+    });
     assert.equal(res.status, 204, path);
     assert.equal(res.body.length, 0);
     assert.equal(res.headers['access-control-allow-origin'], 'http://localhost:3000');
@@ -315,8 +394,13 @@ test('CORS: preflight', async (t) => {
       assert.ok(list('access-control-allow-methods').includes(m), `${path} ${m}: ${res.head}`);
     }
     const headers = list('access-control-allow-headers').map((h) => h.toLowerCase());
-    for (const h of ['content-type', 'last-event-id', 'cache-control', 'authorization',
-      'fanfare-client-key']) {
+    for (const h of [
+      'content-type',
+      'last-event-id',
+      'cache-control',
+      'authorization',
+      'fanfare-client-key',
+    ]) {
       assert.ok(headers.includes(h), `${h}: ${res.head}`);
     }
   }
@@ -324,31 +408,60 @@ test('CORS: preflight', async (t) => {
 
 test('foreign Origin and foreign Host are refused', async (t) => {
   const d = await daemonFor(t);
-  const origins = ['http://evil.example', 'null', 'https://127.0.0.1.evil.example',
-    'http://localhost.evil.example', 'http://evil.example:' + d.port, 'file://', 'garbage',
-    `http://${hostHeader(d)}/`, 'http://a b', 'http://localhost@evil.example'];
+  const origins = [
+    'http://evil.example',
+    'null',
+    'https://127.0.0.1.evil.example',
+    'http://localhost.evil.example',
+    'http://evil.example:' + d.port,
+    'file://',
+    'garbage',
+    `http://${hostHeader(d)}/`,
+    'http://a b',
+    'http://localhost@evil.example',
+  ];
   const paths = ['/events?channel=a', '/health', '/stats', '/clients', '/broadcast', '/nope'];
   for (const origin of origins) {
     for (const path of paths) {
-      const res = path === '/broadcast'
-        ? await post(d, path, '{"channel":"a"}', { Origin: origin })
-        : await get(d, path, { Origin: origin });
+      const res =
+        path === '/broadcast'
+          ? await post(d, path, '{"channel":"a"}', { Origin: origin })
+          : await get(d, path, { Origin: origin });
       assertProblem(res, 403, { code: 'forbidden_origin' });
       assert.notEqual(res.headers['access-control-allow-origin'], origin);
     }
-    const pre = await request(d, { method: 'OPTIONS', path: '/broadcast',
-      headers: { Origin: origin, 'Access-Control-Request-Method': 'POST' } });
+    const pre = await request(d, {
+      method: 'OPTIONS',
+      path: '/broadcast',
+      headers: { Origin: origin, 'Access-Control-Request-Method': 'POST' },
+    });
     assert.equal(pre.status, 403);
   }
-  for (const host of ['evil.example', `evil.example:${d.port}`, '127.0.0.1.evil.example',
-    'localhost.evil.example', '192.0.2.1', '[2001:db8::1]']) {
+  for (const host of [
+    'evil.example',
+    `evil.example:${d.port}`,
+    '127.0.0.1.evil.example',
+    'localhost.evil.example',
+    '192.0.2.1',
+    '[2001:db8::1]',
+  ]) {
     for (const path of ['/events', '/health']) {
       assertProblem(await get(d, path, { Host: host }), 403, { code: 'forbidden_host' });
     }
-    assertProblem(await post(d, '/broadcast', '{}', { Host: host }), 403, { code: 'forbidden_host' });
+    assertProblem(await post(d, '/broadcast', '{}', { Host: host }), 403, {
+      code: 'forbidden_host',
+    });
   }
-  for (const host of ['localhost', `localhost:${d.port}`, 'LOCALHOST', 'a.b.localhost', '127.0.0.1',
-    '127.1.2.3:9', '[::1]', '[::1]:80']) {
+  for (const host of [
+    'localhost',
+    `localhost:${d.port}`,
+    'LOCALHOST',
+    'a.b.localhost',
+    '127.0.0.1',
+    '127.1.2.3:9',
+    '[::1]',
+    '[::1]:80',
+  ]) {
     assert.equal((await get(d, '/health', { Host: host })).status, 200, host);
   }
   assert.equal((await get(d, '/stats')).json.messageCount, 0);
@@ -363,7 +476,9 @@ test('--insecure-open takes any Host', async (t) => {
 
 test('--no-detach: the same stream from inside libmicrohttpd', async (t) => {
   const d = await daemonFor(t, { args: ['--no-detach', '--heartbeat', '1s', '--shards', '2'] });
-  const streams = await Promise.all(Array.from({ length: 20 }, () => Sse.live(d, '/events?channel=a')));
+  const streams = await Promise.all(
+    Array.from({ length: 20 }, () => Sse.live(d, '/events?channel=a')),
+  );
   assert.equal(streams[0].head.headers['transfer-encoding'], undefined);
   for (let i = 0; i < 50; i++) await publish(d, { channel: 'a', data: i });
   for (const s of streams) {
@@ -371,8 +486,9 @@ test('--no-detach: the same stream from inside libmicrohttpd', async (t) => {
   }
   await streams[0].comment({ timeout: 20000 });
   streams.slice(0, 10).forEach((s, i) => (i % 2 ? s.close() : s.conn.reset()));
-  await poll(async () => ((await get(d, '/stats')).json.clientCount === 10 ? true : undefined),
-    { what: 'ten clients left' });
+  await poll(async () => ((await get(d, '/stats')).json.clientCount === 10 ? true : undefined), {
+    what: 'ten clients left',
+  });
   assert.equal((await publish(d, { channel: 'a', data: 'x' })).matched, 10);
   for (const s of streams.slice(10)) assert.equal((await s.message()).envelope.data, 'x');
 });

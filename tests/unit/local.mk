@@ -24,6 +24,10 @@ unit_tests = \
 	tests/unit/test_conn_slow \
 	tests/unit/test_conn_stream \
 	tests/unit/test_core_model \
+	tests/unit/test_core_nomem \
+	tests/unit/test_core_patterns \
+	tests/unit/test_core_router \
+	tests/unit/test_http_limits \
 	tests/unit/test_proto_control \
 	tests/unit/test_proto_cursor \
 	tests/unit/test_proto_frame \
@@ -40,10 +44,15 @@ unit_tests = \
 	tests/unit/test_rt_mailbox \
 	tests/unit/test_rt_reactor \
 	tests/unit/test_rt_wheel \
-	tests/unit/test_stat_metrics
+	tests/unit/test_sse_stream \
+	tests/unit/test_stat_metrics \
+	tests/unit/test_ws_ops \
+	tests/unit/test_ws_rx \
+	tests/unit/test_ws_session
 
 stress_tests = \
 	tests/unit/stress_base_log \
+	tests/unit/stress_core_router \
 	tests/unit/stress_rt_mailbox
 
 EXTRA_PROGRAMS += $(stress_tests)
@@ -119,6 +128,18 @@ tests_unit_test_conn_stream_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_core_model_SOURCES = tests/unit/test_core_model.c
 tests_unit_test_core_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_model_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_nomem_SOURCES = tests/unit/test_core_nomem.c
+tests_unit_test_core_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_nomem_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_patterns_SOURCES = tests/unit/test_core_patterns.c
+tests_unit_test_core_patterns_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_patterns_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_router_SOURCES = tests/unit/test_core_router.c
+tests_unit_test_core_router_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_router_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c
+tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_limits_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_proto_control_SOURCES = tests/unit/test_proto_control.c
 tests_unit_test_proto_control_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_control_LDADD = $(floor_proto) $(CRITERION_LIBS)
@@ -167,10 +188,24 @@ tests_unit_test_rt_reactor_LDADD = $(floor_rt) $(CRITERION_LIBS)
 tests_unit_test_rt_wheel_SOURCES = tests/unit/test_rt_wheel.c
 tests_unit_test_rt_wheel_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_rt_wheel_LDADD = $(floor_rt) $(CRITERION_LIBS)
+tests_unit_test_sse_stream_SOURCES = tests/unit/test_sse_stream.c
+tests_unit_test_sse_stream_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_sse_stream_LDADD = $(floor_sse) $(CRITERION_LIBS)
 tests_unit_test_stat_metrics_SOURCES = tests/unit/test_stat_metrics.c
 tests_unit_test_stat_metrics_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_stat_metrics_LDADD = $(floor_stat) $(CRITERION_LIBS)
+tests_unit_test_ws_ops_SOURCES = tests/unit/test_ws_ops.c
+tests_unit_test_ws_ops_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_ws_ops_LDADD = $(floor_ws) $(CRITERION_LIBS)
+tests_unit_test_ws_rx_SOURCES = tests/unit/test_ws_rx.c
+tests_unit_test_ws_rx_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_ws_rx_LDADD = $(floor_ws) $(CRITERION_LIBS)
+tests_unit_test_ws_session_SOURCES = tests/unit/test_ws_session.c
+tests_unit_test_ws_session_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_ws_session_LDADD = $(floor_ws) $(CRITERION_LIBS)
 tests_unit_stress_base_log_SOURCES = tests/unit/stress_base_log.c
 tests_unit_stress_base_log_LDADD = $(floor_base)
+tests_unit_stress_core_router_SOURCES = tests/unit/stress_core_router.c
+tests_unit_stress_core_router_LDADD = $(floor_core)
 tests_unit_stress_rt_mailbox_SOURCES = tests/unit/stress_rt_mailbox.c
 tests_unit_stress_rt_mailbox_LDADD = $(floor_rt)

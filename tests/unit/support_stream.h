@@ -9,7 +9,7 @@
 
 struct plain_stream {
     struct stream s; /* first */
-    unsigned beats, farewells, writables, readables;
+    unsigned beats, farewells, resumed, readables;
     uint16_t code;
     bool *freed;
 };
@@ -45,9 +45,9 @@ static inline void plain_farewell(struct stream *s, uint16_t code, const char *r
     stream_put_bytes(s, STR_LIT("farewell\n"));
 }
 
-static inline void plain_writable(struct stream *s)
+static inline void plain_resume(struct stream *s)
 {
-    plain_of(s)->writables++;
+    plain_of(s)->resumed++;
 }
 
 static inline void plain_free(struct stream *s)
@@ -59,9 +59,9 @@ static inline void plain_free(struct stream *s)
 }
 
 static const struct stream_ops plain_sse = {TRANSPORT_SSE,  plain_readable, plain_beat,
-                                            plain_farewell, plain_writable, plain_free};
+                                            plain_farewell, plain_resume, plain_free};
 static const struct stream_ops plain_ws = {TRANSPORT_WS,   plain_readable, plain_beat,
-                                           plain_farewell, plain_writable, plain_free};
+                                           plain_farewell, plain_resume, plain_free};
 
 /* Opens one; `*peer` is the client's end. */
 static inline struct plain_stream *plain_open(struct rig *r, const struct stream_ops *ops,

@@ -111,13 +111,12 @@ static void on_deliver(void *ctx, struct member *m, uint64_t seq)
     cr_assert(c->in);
     cr_assert_lt(c->first, c->end, "member %lu got %lu, which is not its", (unsigned long)m->id,
                  (unsigned long)seq);
-    cr_assert_eq(c->want[c->first], seq, "member %lu got %lu in place of %lu",
-                 (unsigned long)m->id, (unsigned long)seq, (unsigned long)c->want[c->first]);
+    cr_assert_eq(c->want[c->first], seq, "member %lu got %lu in place of %lu", (unsigned long)m->id,
+                 (unsigned long)seq, (unsigned long)c->want[c->first]);
     if (++c->first == c->end) {
         c->first = c->end = 0;
     }
 }
-
 
 static struct str target_of(const struct model *w, enum target_kind kind, unsigned to)
 {
@@ -201,9 +200,7 @@ static void publish(struct model *w)
     struct str names[TARGETS];
     struct publish_result res[TARGETS];
     unsigned mode = rnd(w, 10);
-    enum target_kind kind = mode == 0  ? TARGET_EVERYONE
-                            : mode < 3 ? TARGET_USER
-                                       : TARGET_CHANNEL;
+    enum target_kind kind = mode == 0 ? TARGET_EVERYONE : mode < 3 ? TARGET_USER : TARGET_CHANNEL;
     unsigned count = kind == TARGET_EVERYONE || rnd(w, 4) ? 1 : 1 + rnd(w, TARGETS);
     uint64_t except = rnd(w, 3) ? 0 : w->clients[rnd(w, CLIENTS)].m.id;
 
@@ -260,9 +257,9 @@ static void join(struct model *w, struct client *c)
     }
     c->first = c->end = 0;
     c->m = (struct member){.id = ++w->next_id, .shard = (uint16_t)rnd(w, H_SHARDS)};
-    cr_assert_eq(router_join(w->h.r, &c->m, user < 0 ? STR_NONE : str_of(w->users[user]), names, n,
-                             &top),
-                 0);
+    cr_assert_eq(
+        router_join(w->h.r, &c->m, user < 0 ? STR_NONE : str_of(w->users[user]), names, n, &top),
+        0);
     check_settled(w, c, top);
     c->in = true;
     c->user = user;

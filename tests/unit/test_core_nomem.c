@@ -5,7 +5,7 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define OTHER_MALLOC 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
     __has_feature(memory_sanitizer)
 #define OTHER_MALLOC 1
 #endif
@@ -71,7 +71,7 @@ enum { NEIGHBOURS = 6, MANY = 400 };
 
 struct world {
     struct harness h;
-    struct member m;            /* under test; on shard 0 */
+    struct member m; /* under test; on shard 0 */
     struct member v[NEIGHBOURS];
     unsigned got, got_neighbours;
     long live; /* before it was made */
@@ -138,8 +138,8 @@ static void intact(struct world *w, unsigned names, unsigned reached)
     cr_assert_eq(c.users, 1 + (uint64_t)(member_user(&w->m).len != 0));
     cr_assert_eq(w->m.names, names);
     send(w, "a.b", NEIGHBOURS + reached, reached);
-    send(w, "zz", w->m.joined && member_has_name(&w->m, STR_LIT("zz")), w->m.joined &&
-         member_has_name(&w->m, STR_LIT("zz")));
+    send(w, "zz", w->m.joined && member_has_name(&w->m, STR_LIT("zz")),
+         w->m.joined && member_has_name(&w->m, STR_LIT("zz")));
 }
 
 /* Calls with the first allocation failing, then the second, and so on until
@@ -195,9 +195,8 @@ Test(nomem, new)
 
 static int join(struct world *w)
 {
-    const struct str names[] = {STR_LIT("x"), STR_LIT("a.b"), STR_LIT("p.*"),
-                                STR_LIT("x"), STR_LIT("a.>"), STR_LIT("q.*.r"),
-                                STR_LIT("zz")};
+    const struct str names[] = {STR_LIT("x"),   STR_LIT("a.b"),   STR_LIT("p.*"), STR_LIT("x"),
+                                STR_LIT("a.>"), STR_LIT("q.*.r"), STR_LIT("zz")};
     struct cursor top;
 
     return router_join(w->h.r, &w->m, STR_LIT("me"), names, 7, &top);
@@ -347,6 +346,33 @@ Test(nomem, unsubscribe_last_pattern)
     exhaust(&w, unsubscribe_last_pattern, with_last, 2);
     intact(&w, 1, 1);
     teardown(&w);
+}
+
+/* Nothing tries again: what a failure leaves behind is found at the end. */
+static void fail_last(int (*call)(struct world *), const char *const *names)
+{
+    struct world w;
+    int rc;
+    int n = 0;
+
+    do {
+        setup(&w);
+        if (names) {
+            join_with(&w, names);
+        }
+        left = n++;
+        rc = call(&w);
+        left = -1;
+        teardown(&w); /* asserts that the tree is empty and no block left */
+    } while (rc);
+}
+
+Test(nomem, gives_up)
+{
+    fail_last(join, NULL);
+    fail_last(subscribe_pattern, (const char *const[]){"a.b", "*.b", NULL});
+    fail_last(unsubscribe_pattern, (const char *const[]){"*.b", "a.b", "c.b", "c.>", NULL});
+    fail_last(subscribe_channel, (const char *const[]){"zz", NULL});
 }
 
 /* ---- tables that grow ---- */

@@ -21,8 +21,8 @@ static unsigned rnd(unsigned n)
 /* Few different segments, so that names and patterns often meet. */
 static void make(char out[TEXT], bool pattern)
 {
-    static const char *const first[] = {"private-",  "private-a", "presence-", "presence-a",
-                                        "fanfare",   "private",   "fanfare-"};
+    static const char *const first[] = {"private-", "private-a", "presence-", "presence-a",
+                                        "fanfare",  "private",   "fanfare-"};
     static const char *const other[] = {"a", "b", "", "ab"};
     unsigned n = 1 + rnd(4);
     size_t len = 0;

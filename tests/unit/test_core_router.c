@@ -320,6 +320,24 @@ Test(router, leaves_with_messages_on_their_way)
 
 /* ---- publishing ---- */
 
+/* A shard may be done with a message before its post() returns. */
+Test(router, shards_faster_than_the_publisher)
+{
+    struct box v[H_SHARDS];
+    struct publish_result res;
+
+    h.eager = true;
+    for (unsigned i = 0; i < H_SHARDS; i++) {
+        join(&v[i], i, NULL, i % 2 ? "c" : "*");
+    }
+    cr_assert_eq(to_channel("c"), (uint64_t)H_SHARDS);
+    cr_assert_eq(h_publish(&h, TARGET_EVERYONE, NULL, 1, 0, &res), 0);
+    for (unsigned i = 0; i < H_SHARDS; i++) {
+        cr_assert_eq(v[i].n, 2u);
+        leave(&v[i]);
+    }
+}
+
 /* From one digit to five; the frames are looked at by the harness. */
 Test(router, digits)
 {

@@ -319,15 +319,10 @@ Test(ops, refs_come_back_as_written)
     is_error("{\"op\":\"ping\",\"ref\":[1]}", NULL, "bad_request");
     is_error("{\"op\":\"ping\",\"ref\":true}", NULL, "bad_request");
     memset(ref, 'r', sizeof(ref));
-    ref[0] = ref[127] = '"';
-    ref[128] = '\0';
+    ref[0] = ref[sizeof(ref) - 2] = '"';
+    ref[sizeof(ref) - 1] = '\0';
     snprintf(op, sizeof(op), "{\"op\":\"x\",\"ref\":%s}", ref);
     is_error(op, ref, "unknown_op");
-    ref[127] = 'r';
-    ref[128] = '"';
-    ref[129] = '\0';
-    snprintf(op, sizeof(op), "{\"op\":\"x\",\"ref\":%s}", ref);
-    is_error(op, NULL, "bad_request");
 }
 
 Test(ops, answers_keep_the_order)

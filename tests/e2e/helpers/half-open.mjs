@@ -13,8 +13,9 @@ const link = (state) => {
 };
 
 link('up');
-const d = await startDaemon({ args: ['--heartbeat', '1s', '--pong-timeout', '1s', '--user-timeout', '3s',
-  '--shards', '2'] });
+const d = await startDaemon({
+  args: ['--heartbeat', '1s', '--pong-timeout', '1s', '--user-timeout', '3s', '--shards', '2'],
+});
 await get(d, '/health');
 const base = d.fds();
 const streams = [];
@@ -28,8 +29,10 @@ await poll(() => (d.fds() >= base + 10 ? true : undefined), { what: 'ten descrip
 // From here on no packet arrives, in either direction: no FIN, no RST.
 link('down');
 const began = Date.now();
-await poll(() => (d.fds() <= base ? true : undefined),
-  { timeout: 30000, what: () => `descriptors: ${base} before, ${d.fds()} now\n${d.tail()}` });
+await poll(() => (d.fds() <= base ? true : undefined), {
+  timeout: 30000,
+  what: () => `descriptors: ${base} before, ${d.fds()} now\n${d.tail()}`,
+});
 const took = Date.now() - began;
 assert.ok(took >= 900, `closed after ${took} ms: something else closed them`);
 assert.ok(took < scaled(20000));

@@ -93,7 +93,13 @@ export class Daemon {
     this.#child = spawn(cmd, args, { env: san.env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     this.pid = this.#child.pid;
     // An orphan would hold its port and its processor for ever.
-    const orphan = () => { try { this.#child.kill('SIGKILL'); } catch { /* gone */ } };
+    const orphan = () => {
+      try {
+        this.#child.kill('SIGKILL');
+      } catch {
+        /* gone */
+      }
+    };
     process.once('exit', orphan);
     this.#exit = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
@@ -194,8 +200,11 @@ export class Daemon {
       throw e;
     }
     const reports = this.reports();
-    assert.equal(reports.length, 0,
-      `sanitizer report\n${reports.map((r) => `${r.file}\n${r.text}`).join('\n')}`);
+    assert.equal(
+      reports.length,
+      0,
+      `sanitizer report\n${reports.map((r) => `${r.file}\n${r.text}`).join('\n')}`,
+    );
     const { code, signal: by } = this.exited;
     assert.equal(by, null, `killed by ${by}\n${this.tail()}`);
     if (expect !== null) assert.equal(code, expect, `exit code ${code}\n${this.tail()}`);

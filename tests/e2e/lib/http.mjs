@@ -81,10 +81,14 @@ export class RawConn {
     socket._readableState.autoDestroy = false;
     const conn = new RawConn(socket);
     conn.to = addressKey(target);
-    await within(10000, new Promise((resolve, reject) => {
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    }), `a connection to ${JSON.stringify(opts)}`);
+    await within(
+      10000,
+      new Promise((resolve, reject) => {
+        socket.once('connect', resolve);
+        socket.once('error', reject);
+      }),
+      `a connection to ${JSON.stringify(opts)}`,
+    );
     if (!halfOpen) socket.on('end', () => socket.end());
     return conn;
   }
@@ -111,8 +115,12 @@ export class RawConn {
       this.#waiters.add(check);
       check();
     });
-    return within(ms, p, () => `${what}; ended=${this.ended} error=${this.error?.code} ` +
-      `have ${this.#size} bytes: ${JSON.stringify(this.peek().toString('latin1').slice(0, 600))}`,
+    return within(
+      ms,
+      p,
+      () =>
+        `${what}; ended=${this.ended} error=${this.error?.code} ` +
+        `have ${this.#size} bytes: ${JSON.stringify(this.peek().toString('latin1').slice(0, 600))}`,
     ).finally(() => this.#waiters.delete(check));
   }
 
@@ -184,13 +192,20 @@ export class RawConn {
   /** Everything up to and including `mark`, taken. */
   async until(mark, ms = 10000) {
     const m = Buffer.from(mark);
-    const at = await this.#when(() => {
-      const i = this.peek().indexOf(m);
-      if (i >= 0) return i;
-      return this.ended ? -1 : undefined;
-    }, ms, JSON.stringify(mark));
-    assert.ok(at >= 0, `ended (${this.error?.code ?? 'FIN'}) before ${JSON.stringify(mark)}: ` +
-      JSON.stringify(this.peek().toString('latin1').slice(0, 600)));
+    const at = await this.#when(
+      () => {
+        const i = this.peek().indexOf(m);
+        if (i >= 0) return i;
+        return this.ended ? -1 : undefined;
+      },
+      ms,
+      JSON.stringify(mark),
+    );
+    assert.ok(
+      at >= 0,
+      `ended (${this.error?.code ?? 'FIN'}) before ${JSON.stringify(mark)}: ` +
+        JSON.stringify(this.peek().toString('latin1').slice(0, 600)),
+    );
     return this.take(at + m.length);
   }
 
@@ -283,8 +298,10 @@ export class Response {
 }
 
 /** The bytes of a request; Host and Content-Length are filled in. */
-export function requestBytes(target, { method = 'GET', path = '/', headers = {}, body,
-  version = '1.1' } = {}) {
+export function requestBytes(
+  target,
+  { method = 'GET', path = '/', headers = {}, body, version = '1.1' } = {},
+) {
   const all = { Host: hostHeader(target), ...headers };
   const payload = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
   const has = (name) => Object.keys(all).some((k) => k.toLowerCase() === name);
@@ -372,12 +389,14 @@ export class Publisher {
   }
 
   async publish(message) {
-    this.#conn.write(requestBytes(this.#target, {
-      method: 'POST',
-      path: '/broadcast',
-      headers: { 'Content-Type': 'application/json' },
-      body: typeof message === 'string' ? message : JSON.stringify(message),
-    }));
+    this.#conn.write(
+      requestBytes(this.#target, {
+        method: 'POST',
+        path: '/broadcast',
+        headers: { 'Content-Type': 'application/json' },
+        body: typeof message === 'string' ? message : JSON.stringify(message),
+      }),
+    );
     const res = await this.#conn.readResponse({ timeout: 20000 });
     assert.equal(res.status, 200, res.text);
     return res.json;

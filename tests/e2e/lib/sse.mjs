@@ -32,15 +32,20 @@ export class Sse {
   }
 
   /** GETs `path` and waits for the response headers. */
-  static async open(target, path, { headers = {}, version, localAddress, conn, status = 200,
-    name = path } = {}) {
-    const c = conn ?? await RawConn.open(target, { localAddress });
+  static async open(
+    target,
+    path,
+    { headers = {}, version, localAddress, conn, status = 200, name = path } = {},
+  ) {
+    const c = conn ?? (await RawConn.open(target, { localAddress }));
     const s = new Sse(c, name);
-    c.write(requestBytes(target, {
-      path,
-      version,
-      headers: { Accept: 'text/event-stream', ...headers },
-    }));
+    c.write(
+      requestBytes(target, {
+        path,
+        version,
+        headers: { Accept: 'text/event-stream', ...headers },
+      }),
+    );
     s.head = await c.readHead();
     assert.equal(s.head.status, status, `${s.head.head}${c.peek()}`);
     s.#pump();
@@ -121,8 +126,10 @@ export class Sse {
 
   /** The next message that is no control event. */
   async message(opts) {
-    const e = await this.next((x) => !x.event?.startsWith('fanfare.'),
-      { what: 'a message', ...opts });
+    const e = await this.next((x) => !x.event?.startsWith('fanfare.'), {
+      what: 'a message',
+      ...opts,
+    });
     return { ...e, envelope: JSON.parse(e.data) };
   }
 

@@ -14,10 +14,15 @@ export async function undisturbed(t, options, body) {
   const before = d.fds();
   await body(d, () => bystander.check(publish));
   await bystander.check(publish);
-  await poll(() => (d.fds() <= before ? true : undefined),
-    { what: () => `${before} descriptors as before, now ${d.fds()}` });
+  await poll(() => (d.fds() <= before ? true : undefined), {
+    what: () => `${before} descriptors as before, now ${d.fds()}`,
+  });
   for (const line of d.stderr) {
-    assert.match(line, /^\d{4}-\d\d-\d\dT\S+Z (error|warn|info|debug) +\S/, 'the form of a log line');
+    assert.match(
+      line,
+      /^\d{4}-\d\d-\d\dT\S+Z (error|warn|info|debug) +\S/,
+      'the form of a log line',
+    );
     assert.doesNotMatch(line, /^\S+ error /, 'bad input is no error of the gateway');
     assert.doesNotMatch(line, /[\x00-\x1f\x7f]/, 'outside bytes in the log');
   }
@@ -33,5 +38,8 @@ export async function forAll(cases, run) {
       wrong.push(`${name}: ${e.message.trim().slice(0, 400)}`);
     }
   }
-  assert.ok(wrong.length === 0, `${wrong.length} of ${cases.length} cases:\n${wrong.join('\n---\n')}`);
+  assert.ok(
+    wrong.length === 0,
+    `${wrong.length} of ${cases.length} cases:\n${wrong.join('\n---\n')}`,
+  );
 }

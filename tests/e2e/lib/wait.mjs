@@ -55,7 +55,8 @@ export class Inbox {
       this.#waiters.add(check);
       check();
     });
-    const shown = () => `${this.#name}: ${what}; have ${this.items.length}: ` +
+    const shown = () =>
+      `${this.#name}: ${what}; have ${this.items.length}: ` +
       JSON.stringify(this.items.slice(-5)).slice(0, 1500);
     return within(timeout, found, shown).finally(() => this.#waiters.delete(check));
   }
@@ -70,10 +71,13 @@ export class Inbox {
 
   /** Resolves when there are at least n items that match. */
   count(n, match = () => true, opts) {
-    return this.when((items) => {
-      const got = items.filter(match);
-      return got.length >= n ? got : undefined;
-    }, { what: `${n} items`, ...opts });
+    return this.when(
+      (items) => {
+        const got = items.filter(match);
+        return got.length >= n ? got : undefined;
+      },
+      { what: `${n} items`, ...opts },
+    );
   }
 }
 

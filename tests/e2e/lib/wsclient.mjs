@@ -50,10 +50,14 @@ export class Ws {
     });
     const c = new Ws(ws, name);
     c.to = addressKey(target);
-    await within(10000, new Promise((resolve, reject) => {
-      ws.once('open', resolve);
-      ws.once('error', reject);
-    }), `the WebSocket handshake with ${url}`);
+    await within(
+      10000,
+      new Promise((resolve, reject) => {
+        ws.once('open', resolve);
+        ws.once('error', reject);
+      }),
+      `the WebSocket handshake with ${url}`,
+    );
     return c;
   }
 
@@ -84,8 +88,10 @@ export class Ws {
   async op(op, { timeout } = {}) {
     const ref = `r${++this.#n}`;
     this.ws.send(JSON.stringify({ ...op, ref }));
-    const reply = await this.next((j) => j.type === 'fanfare.reply' && j.ref === ref,
-      { timeout, what: `the reply to ${op.op}` });
+    const reply = await this.next((j) => j.type === 'fanfare.reply' && j.ref === ref, {
+      timeout,
+      what: `the reply to ${op.op}`,
+    });
     return reply.json;
   }
 
