@@ -2,10 +2,8 @@
 
 #include "base/clock.h"
 #include "conn/stream.h"
-#include "proto/sse.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 int conn_env_init(struct conn_env *env)
 {
@@ -64,33 +62,13 @@ struct core_sink conn_env_sink(struct conn_env *env)
 
 /* ---- the end of all ---- */
 
-static void ask_to_leave(struct conn_env *env, struct stream *s, uint64_t over_ms)
-{
-    struct strbuf sb = STRBUF_INIT;
-    uint64_t wait = rng_below(&env->rng, over_ms + 1);
-    uint64_t retry = env->opt->retry + rng_below(&env->rng, env->opt->retry + over_ms + 1);
-    char data[64];
-
-    if (s->ending || s->dead) {
-        return;
-    }
-    if (s->ops->transport == TRANSPORT_SSE) {
-        sse_add_retry(&sb, (uint32_t)retry);
-        stream_put_bytes(s, strbuf_str(&sb));
-        strbuf_fini(&sb);
-    }
-    snprintf(data, sizeof(data), "{\"reconnectAfter\":%llu}", (unsigned long long)retry);
-    stream_put_control(s, STR_LIT("fanfare.draining"), str_of(data));
-    s->timer.kind = STREAM_TIMER_LEAVE;
-    wheel_start(env->wheel, &s->timer, env->now_ms, wait);
-}
-
 void conn_env_drain(struct conn_env *env, uint64_t over_ms)
 {
     env->draining = true;
+    env->drain_ms = over_ms;
     for (uint32_t i = 0; i < env->clients.nslots; i++) {
         if (env->clients.slots[i]) {
-            ask_to_leave(env, env->clients.slots[i], over_ms);
+            stream_ask_to_leave(env->clients.slots[i]);
         }
     }
 }

@@ -38,7 +38,7 @@ static struct outbuf *marker_new(const struct stream *s, const struct stream_gap
     char from[CURSOR_MAX], to[CURSOR_MAX];
     uint64_t epoch = s->env->epoch;
 
-    cursor_format((struct cursor){epoch, g->first - 1}, from);
+    cursor_format((struct cursor){epoch, g->first ? g->first - 1 : 0}, from);
     cursor_format((struct cursor){epoch, g->last}, to);
     strbuf_addf(&data,
                 "{\"scope\":\"all\",\"from\":\"%s\",\"to\":\"%s\",\"reason\":\"slow\"}", from, to);

@@ -2,10 +2,12 @@
 
 #include "base/clock.h"
 #include "conn/gap.h"
+#include "proto/sse.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -133,13 +135,16 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
     stream_start_beat(s, true);
     stream_log(s, LOG_DEBUG_LVL, "client connected", NULL, NULL);
     env->hooks.connected(env->hooks.ctx, s);
+    if (env->draining) { /* it came through while the others were being asked */
+        stream_ask_to_leave(s);
+    }
     return 0;
 fail:
     release(s);
     return rc;
 }
 
-/* ---- queueing ---- */
+/* ---- writing ---- */
 
 void stream_mark_dirty(struct stream *s)
 {
@@ -153,6 +158,41 @@ void stream_mark_dirty(struct stream *s)
     }
 }
 
+#define IOV_PER_SEND 64
+
+/* Writes as much as the socket takes. False if it is broken. */
+static bool write_queue(struct stream *s)
+{
+    struct conn_env *env = s->env;
+    struct iovec iov[IOV_PER_SEND];
+
+    while (s->q.n) {
+        struct msghdr msg = {.msg_iov = iov};
+        ssize_t n;
+        msg.msg_iovlen = (size_t)outq_iov(&s->q, s->ops->transport, iov, IOV_PER_SEND);
+        n = sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            if (errno == EAGAIN) {
+                s->blocked = 1;
+                return true;
+            }
+            stream_kill(s, errno == ETIMEDOUT ? "peer does not answer" : "connection lost");
+            return false;
+        }
+        metrics_inc(env->metrics, METRIC_SENDS);
+        metrics_add(env->metrics, METRIC_BYTES_SENT, (uint64_t)n);
+        s->bytes += (uint64_t)n;
+        s->active_ms = env->now_ms;
+        outq_written(&s->q, (size_t)n, s->ops->transport, &s->messages);
+    }
+    return true;
+}
+
+/* ---- queueing ---- */
+
 static void slow_disconnect(struct stream *s)
 {
     char lag[NUM_LEN];
@@ -163,10 +203,23 @@ static void slow_disconnect(struct stream *s)
     stream_end(s, 4008, "slow client");
 }
 
-/* Over the bound: makes room, or ends the client. True if there is room now. */
-static bool apply_slow_policy(struct stream *s, uint64_t len)
+static bool has_room(const struct stream *s, uint64_t len)
 {
-    if (s->env->opt->slow_client == SLOW_DROP_OLDEST && gap_make_room(s, len)) {
+    const struct options *opt = s->env->opt;
+
+    return s->q.n == 0 || (s->q.bytes + len <= opt->queue_bytes && s->q.n < opt->queue_messages);
+}
+
+/* Over the bound: makes room, or ends the client. True if there is room now. */
+static bool make_room(struct stream *s, uint64_t len)
+{
+    /* What came within one turn has not been offered to the socket yet. */
+    if (!s->blocked && (!write_queue(s) || has_room(s, len))) {
+        return !s->dead;
+    }
+    /* A client that was asked to leave need not be kept at any price. */
+    if (s->env->opt->slow_client == SLOW_DROP_OLDEST && s->timer.kind != STREAM_TIMER_LEAVE &&
+        gap_make_room(s, len)) {
         return true;
     }
     slow_disconnect(s);
@@ -175,14 +228,12 @@ static bool apply_slow_policy(struct stream *s, uint64_t len)
 
 void stream_put(struct stream *s, struct outbuf *b)
 {
-    const struct options *opt = s->env->opt;
     enum transport t = s->ops->transport;
 
     if (s->ending | s->dead) {
         return;
     }
-    if ((s->q.bytes + b->len[t] > opt->queue_bytes || s->q.n >= opt->queue_messages) &&
-        s->q.n > 0 && !apply_slow_policy(s, b->len[t])) {
+    if (!has_room(s, b->len[t]) && !make_room(s, b->len[t])) {
         return;
     }
     if (outq_put(&s->q, b, t) != 0) {
@@ -286,6 +337,31 @@ void stream_end(struct stream *s, uint16_t code, const char *reason)
     stream_finish(s, reason);
 }
 
+/* ---- draining ---- */
+
+void stream_ask_to_leave(struct stream *s)
+{
+    struct conn_env *env = s->env;
+    uint64_t over = env->drain_ms;
+    uint64_t wait = rng_below(&env->rng, over + 1);
+    uint64_t retry = env->opt->retry + rng_below(&env->rng, env->opt->retry + over + 1);
+    char data[64];
+
+    if (s->ending || s->dead) {
+        return;
+    }
+    if (s->ops->transport == TRANSPORT_SSE) {
+        struct strbuf sb = STRBUF_INIT;
+        sse_add_retry(&sb, (uint32_t)retry);
+        stream_put_bytes(s, strbuf_str(&sb));
+        strbuf_fini(&sb);
+    }
+    snprintf(data, sizeof(data), "{\"reconnectAfter\":%llu}", (unsigned long long)retry);
+    stream_put_control(s, STR_LIT("fanfare.draining"), str_of(data));
+    s->timer.kind = STREAM_TIMER_LEAVE;
+    wheel_start(env->wheel, &s->timer, env->now_ms, wait);
+}
+
 /* ---- timers ---- */
 
 void stream_start_beat(struct stream *s, bool spread)
@@ -342,39 +418,6 @@ void stream_timer_fired(struct wheel_timer *t)
 }
 
 /* ---- flushing ---- */
-
-#define IOV_PER_SEND 64
-
-/* Writes as much as the socket takes. False if it is broken. */
-static bool write_queue(struct stream *s)
-{
-    struct conn_env *env = s->env;
-    struct iovec iov[IOV_PER_SEND];
-
-    while (s->q.n) {
-        struct msghdr msg = {.msg_iov = iov};
-        ssize_t n;
-        msg.msg_iovlen = (size_t)outq_iov(&s->q, s->ops->transport, iov, IOV_PER_SEND);
-        n = sendmsg(s->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            if (errno == EAGAIN) {
-                s->blocked = 1;
-                return true;
-            }
-            stream_kill(s, errno == ETIMEDOUT ? "peer does not answer" : "connection lost");
-            return false;
-        }
-        metrics_inc(env->metrics, METRIC_SENDS);
-        metrics_add(env->metrics, METRIC_BYTES_SENT, (uint64_t)n);
-        s->bytes += (uint64_t)n;
-        s->active_ms = env->now_ms;
-        outq_written(&s->q, (size_t)n, s->ops->transport, &s->messages);
-    }
-    return true;
-}
 
 static void flush(struct stream *s)
 {

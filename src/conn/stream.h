@@ -108,6 +108,9 @@ void stream_end(struct stream *s, uint16_t code, const char *reason);
 void stream_finish(struct stream *s, const char *reason);
 /* Ends at once: the socket is broken or not worth waiting for. */
 void stream_kill(struct stream *s, const char *reason);
+/* fanfare.draining with a reconnection time of its own, and the end at a random
+ * moment within env->drain_ms. */
+void stream_ask_to_leave(struct stream *s);
 void stream_mark_dirty(struct stream *s);
 /* (Re)starts the heartbeat timer; the first one at a random phase. */
 void stream_start_beat(struct stream *s, bool spread);

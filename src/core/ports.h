@@ -13,7 +13,7 @@ struct message;
 struct member;
 
 /* Room, inside every message, for one intrusive mailbox node a shard. */
-#define PORT_LINK_SIZE 24
+#define PORT_LINK_SIZE 32
 
 struct core_ports {
     void *ctx;
@@ -22,8 +22,9 @@ struct core_ports {
     void (*unlock)(void *ctx);
     /* Hands `m` to the shard, which will call router_deliver() on its thread.
      * Called with the lock held: the order of calls is the order of the log.
-     * `link` is PORT_LINK_SIZE bytes of the message for the mailbox's node. */
-    void (*post)(void *ctx, unsigned shard, struct message *m, void *link);
+     * `link` is PORT_LINK_SIZE bytes of the message for the mailbox's node,
+     * `size` the bytes that it keeps in memory. */
+    void (*post)(void *ctx, unsigned shard, struct message *m, void *link, size_t size);
     /* Too much is waiting for the shard: refuse publications. Lock held. */
     bool (*full)(void *ctx, unsigned shard);
     /* On the shard's own thread: delivers everything posted to it so far.

@@ -138,6 +138,7 @@ static void commit(struct router *r, struct message *m, struct publish_result *r
 {
     uint64_t seq = atomic_load_explicit(&r->top, memory_order_relaxed) + 1;
     unsigned posts = (unsigned)__builtin_popcountll(m->interested);
+    size_t size = (size_t)m->frame->sse_len + m->frame->ws_len;
 
     atomic_store_explicit(&r->top, seq, memory_order_relaxed);
     m->seq = seq;
@@ -153,7 +154,7 @@ static void commit(struct router *r, struct message *m, struct publish_result *r
         if (m->interested >> s & 1) {
             posts--; /* the last post may free m */
             uint64_t more = posts ? m->interested : 0;
-            r->ports.post(r->ports.ctx, s, m, m->links + s * PORT_LINK_SIZE);
+            r->ports.post(r->ports.ctx, s, m, m->links + s * PORT_LINK_SIZE, size);
             if (!more) {
                 return;
             }

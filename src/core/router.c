@@ -9,8 +9,10 @@
 int router_new(unsigned shards, uint64_t epoch, uint64_t seed, const struct core_ports *ports,
                struct router **out)
 {
-    struct router *r = calloc(1, sizeof(*r) + shards * sizeof(struct member_list));
+    struct router *r;
 
+    assert(shards >= 1 && shards <= ROUTER_MAX_SHARDS);
+    r = calloc(1, sizeof(*r) + shards * sizeof(struct member_list));
     if (!r) {
         return ERR_NOMEM;
     }
@@ -329,38 +331,31 @@ static int compare_names(const void *a, const void *b)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* The group name for `old` with `add` and without `drop`; *len 0 for none. */
-static char *group_name(struct str old, struct str add, struct str drop, size_t *len)
+/* Sorts and joins: the name of the group of these patterns; *len 0 for none. */
+static char *group_name(struct str *v, size_t n, size_t *len)
 {
-    size_t max = old.len / 2 + 2;
-    struct str *v = calloc(max, sizeof(*v));
-    char *name = malloc(old.len + add.len + 2);
-    struct str p;
-    size_t n = 0;
+    size_t size = 1;
+    char *name;
 
     *len = 0;
-    if (!v || !name) {
-        free(v);
-        free(name);
+    for (size_t i = 0; i < n; i++) {
+        size += v[i].len + 1;
+    }
+    name = malloc(size);
+    if (!name) {
         return NULL;
-    }
-    while (patterns_next(&old, &p)) {
-        if (!str_eq(p, drop)) {
-            v[n++] = p;
-        }
-    }
-    if (add.len) {
-        v[n++] = add;
     }
     qsort(v, n, sizeof(*v), compare_names);
     for (size_t i = 0; i < n; i++) {
-        if (i) {
+        if (i && str_eq(v[i], v[i - 1])) {
+            continue;
+        }
+        if (*len) {
             name[(*len)++] = ' ';
         }
         memcpy(name + *len, v[i].p, v[i].len);
         *len += v[i].len;
     }
-    free(v);
     return name;
 }
 
@@ -418,22 +413,33 @@ static int enter_group(struct router *r, struct member *m, struct str name)
     return 0;
 }
 
-/* Lock held. Moves the member from its group to the one with the pattern
- * added or dropped. All or nothing. */
-static int change_patterns(struct router *r, struct member *m, struct str add, struct str drop)
+/* Lock held. Moves the member from its group to that of its patterns without
+ * `drop` and with the n in `add`. All or nothing. */
+static int change_patterns(struct router *r, struct member *m, const struct str *add, size_t n,
+                           struct str drop)
 {
     struct subscription *old = sub_of_kind(m, TOPIC_GROUP);
-    struct str had = old ? topic_name(old->topic) : STR_NONE;
-    size_t len;
-    char *name = group_name(had, add, drop, &len);
-    struct str want = {name, len};
-    int rc;
+    struct str rest = old ? topic_name(old->topic) : STR_NONE;
+    struct str *v = calloc(m->names + n + 1, sizeof(*v));
+    struct str p, want;
+    char *name;
+    size_t count = 0;
+    int rc = ERR_NOMEM;
 
-    if (!name) {
-        return ERR_NOMEM;
+    while (v && patterns_next(&rest, &p)) {
+        if (!str_eq(p, drop)) {
+            v[count++] = p;
+        }
     }
-    rc = reserve_unshadowed(m);
-    if (rc == 0 && len) {
+    for (size_t i = 0; v && i < n; i++) {
+        v[count++] = add[i];
+    }
+    name = v ? group_name(v, count, &want.len) : NULL;
+    want.p = name;
+    if (name) {
+        rc = reserve_unshadowed(m);
+    }
+    if (rc == 0 && want.len) {
         rc = enter_group(r, m, want);
     }
     if (rc == 0) {
@@ -443,6 +449,7 @@ static int change_patterns(struct router *r, struct member *m, struct str add, s
         reshadow(m, want);
     }
     free(name);
+    free(v);
     return rc;
 }
 
@@ -454,7 +461,7 @@ int router_unsubscribe(struct router *r, struct member *m, struct str name)
     if (!member_has_name(m, name)) {
         rc = ERR_NOT_FOUND;
     } else if (name_is_pattern(name)) {
-        rc = change_patterns(r, m, STR_NONE, name);
+        rc = change_patterns(r, m, NULL, 0, name);
     } else {
         leave_topic(&r->channels, m, sub_of_channel(m, name));
     }
@@ -473,7 +480,7 @@ static int subscribe(struct router *r, struct member *m, struct str name)
     if (member_has_name(m, name)) {
         return ERR_EXISTS;
     }
-    rc = name_is_pattern(name) ? change_patterns(r, m, name, STR_NONE)
+    rc = name_is_pattern(name) ? change_patterns(r, m, &name, 1, STR_NONE)
                                : subscribe_channel(r, m, name);
     if (rc == 0) {
         m->names++;
@@ -492,6 +499,44 @@ int router_subscribe(struct router *r, struct member *m, struct str name, struct
     return rc;
 }
 
+static uint32_t count_patterns(const struct member *m)
+{
+    const struct subscription *g = sub_of_kind(m, TOPIC_GROUP);
+    struct str rest = g ? topic_name(g->topic) : STR_NONE;
+    struct str p;
+    uint32_t n = 0;
+
+    while (patterns_next(&rest, &p)) {
+        n++;
+    }
+    return n;
+}
+
+/* Lock held and settled. All patterns in one step, so that their groups are not
+ * made one by one. */
+static int subscribe_all(struct router *r, struct member *m, const struct str *names,
+                         unsigned nnames)
+{
+    struct str *patterns = calloc(nnames, sizeof(*patterns));
+    unsigned n = 0;
+    int rc = patterns ? 0 : ERR_NOMEM;
+
+    for (unsigned i = 0; rc == 0 && i < nnames; i++) {
+        if (name_is_pattern(names[i])) {
+            patterns[n++] = names[i];
+        } else {
+            rc = subscribe(r, m, names[i]);
+            rc = rc == ERR_EXISTS ? 0 : rc;
+        }
+    }
+    if (rc == 0 && n) {
+        rc = change_patterns(r, m, patterns, n, STR_NONE);
+        m->names += rc == 0 ? count_patterns(m) : 0;
+    }
+    free(patterns);
+    return rc;
+}
+
 int router_join(struct router *r, struct member *m, struct str user, const struct str *names,
                 unsigned nnames, struct cursor *top)
 {
@@ -503,11 +548,8 @@ int router_join(struct router *r, struct member *m, struct str user, const struc
     if (rc == 0 && user.len) {
         rc = enter_topic(&r->users, m, user);
     }
-    for (unsigned i = 0; rc == 0 && i < nnames; i++) {
-        rc = subscribe(r, m, names[i]);
-        if (rc == ERR_EXISTS) {
-            rc = 0;
-        }
+    if (rc == 0 && nnames) {
+        rc = subscribe_all(r, m, names, nnames);
     }
     if (rc == 0) {
         m->everyone_at = all->n;

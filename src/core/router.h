@@ -19,6 +19,9 @@
 
 struct router;
 
+/* A message keeps one bit a shard. */
+#define ROUTER_MAX_SHARDS 64
+
 /* Messages start at seq 1. `seed` keys the hash tables. */
 int router_new(unsigned shards, uint64_t epoch, uint64_t seed, const struct core_ports *ports,
                struct router **out) FF_USE_RESULT;

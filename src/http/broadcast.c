@@ -124,6 +124,12 @@ static bool publish_text(struct http_server *srv, struct str text, struct strbuf
         publish_outcome_fini(&outcome);
         return true;
     }
+    if (rc == ERR_LIMIT) {
+        refuse(r, 422, "too_many",
+               "so much data for so many targets is over 16 MiB together; publish to fewer at a "
+               "time");
+        return false;
+    }
     if (rc == ERR_BUSY) {
         refuse(r, 503, "overloaded",
                "more messages wait to be delivered than max-backlog allows; try again later");

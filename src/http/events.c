@@ -11,6 +11,7 @@ static ssize_t begin_stream(struct stream_start *st)
     int fd;
 
     st->done = true;
+    wheel_stop(&hc->timer);
     srv->again = true;
     if (srv->shared->detach) {
         fd = detach_socket(hc->mhd, srv->dummy);
@@ -81,6 +82,5 @@ enum MHD_Result get_events(struct request *rq)
      * end of the connection (RFC 9112 6.3). */
     (void)MHD_set_response_options(r, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
     add_stream_headers(r);
-    wheel_stop(&rq->hc->timer);
     return respond_with(rq, 200, r);
 }

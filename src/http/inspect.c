@@ -2,6 +2,7 @@
 #include "http/request.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "proto/json.h"
 #include "proto/name.h"
 
@@ -21,7 +22,7 @@ int refuse_unknown_params(struct request *rq, const char *const *known, size_t n
     if (!p) {
         return 0;
     }
-    snprintf(name, sizeof(name), "%.*s", (int)(p->name.len > 40 ? 40 : p->name.len), p->name.p);
+    snprintf(name, sizeof(name), "%.*s", (int)utf8_clip(p->name, 40), p->name.p);
     snprintf(text, sizeof(text), "there is no query parameter \"%s\" here", name);
     problem.detail = text;
     problem.field = name;
@@ -40,9 +41,9 @@ int read_limit(struct request *rq, unsigned *limit, enum MHD_Result *result)
     if (!p) {
         return 0;
     }
-    for (size_t i = 0; i < p->value.len && i < 5; i++) {
+    for (size_t i = 0; i < p->value.len; i++) {
         char c = p->value.p[i];
-        if (c < '0' || c > '9') {
+        if (c < '0' || c > '9' || v > 1000) {
             v = 0;
             break;
         }

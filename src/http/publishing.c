@@ -66,6 +66,9 @@ int publishing_run(struct http_shared *shared, struct rng *rng, const struct pub
                               .count = p->count};
     int rc;
 
+    if (p->count > 1 && p->data.len > PUBLISH_MAX_BYTES / p->count) {
+        return ERR_LIMIT;
+    }
     out->results = out->few;
     if (p->except.len) {
         (void)!client_id_parse(p->except, &pub.except); /* another form: nobody */

@@ -16,9 +16,12 @@ struct publish_outcome {
     struct publish_result *results; /* p->count; few, or memory */
 };
 
+/* A publication to many targets makes a message for each: bounded together. */
+#define PUBLISH_MAX_BYTES (16u << 20)
+
 /* Fills in id and timestamp where absent, publishes, and tells the handlers.
- * ERR_BUSY, ERR_NOMEM, ERR_RANGE, or ERR_INVALID if `except` is no client id
- * that could be. publish_outcome_fini after success. */
+ * ERR_BUSY, ERR_NOMEM, ERR_RANGE, ERR_LIMIT over PUBLISH_MAX_BYTES.
+ * publish_outcome_fini after success. */
 int publishing_run(struct http_shared *shared, struct rng *rng, const struct publish *p,
                    struct publish_outcome *out) FF_USE_RESULT;
 void publish_outcome_fini(struct publish_outcome *out);

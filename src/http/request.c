@@ -32,6 +32,7 @@ void request_free(struct request *rq)
     if (rq->start) {
         stream_start_free(rq->start);
     }
+    atomic_fetch_sub(&rq->srv->shared->bodies, rq->held);
     visit_free(rq->visit);
     target_fini(&rq->target);
     strbuf_fini(&rq->body);
@@ -62,7 +63,8 @@ static bool framing_ok(struct request *rq, bool *has_body)
     (void)request_header(rq, "Content-Length", &lengths);
     coding = request_header(rq, "Transfer-Encoding", &codings);
     *has_body = lengths || codings;
-    if (lengths > 1 || (lengths && codings) || codings > 1) {
+    if (lengths > 1 || (lengths && codings) || codings > 1 ||
+        (codings && strcmp(rq->version, "HTTP/1.0") == 0)) {
         return false;
     }
     return !codings || (coding.len == 7 && strncasecmp(coding.p, "chunked", 7) == 0);
@@ -109,6 +111,14 @@ static enum MHD_Result too_large(struct request *rq)
     snprintf(text, sizeof(text), "the body may have at most %llu bytes (max-body)",
              (unsigned long long)rq->srv->env->opt->max_body);
     return problem(rq, 413, "body_too_large", text);
+}
+
+static enum MHD_Result overloaded(struct request *rq)
+{
+    struct problem p = {.status = 503, .code = "overloaded", .retry_after_s = 1,
+                        .detail = "too many request bodies at once (max-bodies); try again later"};
+
+    return respond_problem(rq, &p);
 }
 
 /* A body will follow. 0, or the refusal is queued. */
@@ -232,6 +242,19 @@ static enum MHD_Result begin(struct request *rq)
     return MHD_YES;
 }
 
+/* Counts the bytes among those that all requests hold. */
+static bool hold_body(struct request *rq, size_t n)
+{
+    struct http_shared *sh = rq->srv->shared;
+
+    if (atomic_fetch_add(&sh->bodies, n) + n > atomic_load(&sh->max_bodies)) {
+        atomic_fetch_sub(&sh->bodies, n);
+        return false;
+    }
+    rq->held += n;
+    return true;
+}
+
 /* libmicrohttpd takes no answer in the middle of a body: what is too much is
  * thrown away until its end, or until the deadline for the body. */
 static enum MHD_Result take_body(struct request *rq, const char *data, size_t *size)
@@ -240,7 +263,11 @@ static enum MHD_Result take_body(struct request *rq, const char *data, size_t *s
         rq->oversize = true;
         strbuf_fini(&rq->body);
     }
-    if (!rq->oversize) {
+    if (!rq->oversize && !hold_body(rq, *size)) {
+        rq->overload = true;
+        strbuf_fini(&rq->body);
+    }
+    if (!rq->oversize && !rq->overload) {
         strbuf_add(&rq->body, data, *size);
     }
     *size = 0;
@@ -277,7 +304,7 @@ enum MHD_Result request_step(struct request *rq, const char *method, const char 
     switch (rq->state) {
     case REQ_BODY:
         wheel_stop(&rq->hc->timer);
-        return rq->oversize ? too_large(rq) : rq->endpoint(rq);
+        return rq->oversize ? too_large(rq) : rq->overload ? overloaded(rq) : rq->endpoint(rq);
     case REQ_WAITING:
         if (rq->answer_status == 0) {
             return MHD_YES; /* woken without an answer: wait on */

@@ -24,6 +24,9 @@ struct http_conn {
     bool parked;    /* fallback: suspended for as long as the stream lives */
 };
 
+/* (Re)starts the connection's deadline. */
+void conn_deadline(struct http_conn *hc, enum http_timer kind, uint64_t ms);
+
 /* What a 4xx or 5xx answer says; zero what does not apply. */
 struct problem {
     int status;
@@ -58,6 +61,8 @@ struct request {
     bool called;                /* libmicrohttpd has called once */
     bool has_body;
     bool oversize;
+    bool overload;
+    size_t held;                /* of http_shared.bodies */
     enum MHD_Result (*endpoint)(struct request *rq);
     enum MHD_Result (*finish)(struct request *rq); /* after REQ_WAITING */
     struct stream_start *start; /* an upgrade under way */

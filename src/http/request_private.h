@@ -21,8 +21,6 @@ endpoint_fn *route_endpoint(const struct route *route, const char *method);
 /* "GET, HEAD, OPTIONS" */
 const char *route_methods(const struct route *route);
 
-/* (Re)starts the connection's deadline. */
-void conn_deadline(struct http_conn *hc, enum http_timer kind, uint64_t ms);
 void conn_free(struct http_conn *hc);
 
 #endif

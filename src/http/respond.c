@@ -68,6 +68,7 @@ enum MHD_Result respond_with(struct request *rq, int status, struct MHD_Response
         metrics_inc(rq->srv->env->metrics, METRIC_HTTP_ERRORS);
     }
     rq->state = REQ_ANSWERED;
+    conn_deadline(rq->hc, HTTP_TIMER_ANSWER, rq->srv->env->opt->body_timeout);
     rq->hc->answered = true;
     res = MHD_queue_response(rq->mhd, (unsigned)status, r);
     MHD_destroy_response(r);

@@ -91,6 +91,12 @@ static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *
         MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct http_conn *hc = info ? info->socket_context : NULL;
 
+    /* libmicrohttpd would now parse the query into its small pool, where a long
+     * one finds no room. We read the raw target; this is its own buffer, so the
+     * rest may be taken away. (Without effect if a version has parsed before.) */
+    const char *query = strchr(uri, '?');
+    struct request *rq;
+
     (void)cls;
     if (!hc) {
         return NULL;
@@ -99,7 +105,11 @@ static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *
         conn_deadline(hc, HTTP_TIMER_HEADER, hc->srv->env->opt->header_timeout);
     }
     hc->answered = false;
-    return request_new(hc, c, uri);
+    rq = request_new(hc, c, uri);
+    if (query) {
+        ((char *)(uintptr_t)query)[1] = '\0';
+    }
+    return rq;
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url,

@@ -48,6 +48,8 @@ struct http_shared {
     struct opt_list hosts;             /* further names that are ours ("host:port") */
     bool detach;                       /* the self-test passed */
     atomic_bool draining;
+    _Atomic uint64_t max_bodies;       /* option max-bodies */
+    _Atomic uint64_t bodies;           /* bytes of request bodies held now */
     atomic_uint visits;                /* requests under way between shards */
     void *ctx;
     void (*published)(void *ctx, const struct http_published *p);
@@ -71,7 +73,7 @@ struct http_server {
 };
 
 /* Timers of connections that are still HTTP. */
-enum http_timer { HTTP_TIMER_HEADER = STREAM_TIMER_KINDS, HTTP_TIMER_BODY, HTTP_TIMER_IDLE };
+enum http_timer { HTTP_TIMER_HEADER = STREAM_TIMER_KINDS, HTTP_TIMER_BODY, HTTP_TIMER_ANSWER, HTTP_TIMER_IDLE };
 
 int http_server_init(struct http_server *srv, struct errmsg *why) FF_USE_RESULT;
 /* All streams must be gone. */

@@ -19,6 +19,7 @@ static void upgraded(void *cls, struct MHD_Connection *connection, void *req_cls
 
     (void)connection;
     rq->start = NULL;
+    wheel_stop(&st->hc->timer);
     (void)MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
     srv->again = true;
     if (fd < 0) {
@@ -95,7 +96,6 @@ enum MHD_Result get_ws(struct request *rq)
     if (answer.subprotocol) {
         respond_header(r, "Sec-WebSocket-Protocol", WS_SUBPROTOCOL);
     }
-    wheel_stop(&rq->hc->timer);
     rq->start = st; /* until upgraded() runs: the client may vanish before */
     return respond_with(rq, 101, r);
 }

@@ -24,8 +24,9 @@ _Static_assert((int)FANFARE_ERR_IN_USE == (int)ERR_IN_USE, "same codes");
 _Static_assert((int)FANFARE_ERR_RESERVED == (int)ERR_RESERVED, "same codes");
 _Static_assert((int)FANFARE_ERR_CLOSED == (int)ERR_CLOSED, "same codes");
 
-/* Descriptors that are not connections: epoll sets, eventfds, listeners, log. */
-#define DESCRIPTORS_SPARE 64
+/* Descriptors that are not connections: epoll sets, eventfds, listeners, log,
+ * and the second one that a stream has while it is being detached. */
+#define DESCRIPTORS_SPARE 192
 #define DESCRIPTORS_PER_SHARD 16
 
 const char *fanfare_strerror(int code)
@@ -144,6 +145,14 @@ static void choose_detach(struct fanfare *gw)
     }
 }
 
+static void publish_options(struct fanfare *gw, const struct options *o)
+{
+    atomic_store(&gw->max_backlog, o->max_backlog);
+    atomic_store(&gw->max_backlog_bytes, o->max_backlog_bytes);
+    atomic_store(&gw->max_message, o->max_message);
+    atomic_store(&gw->shared.max_bodies, o->max_bodies);
+}
+
 static int share(struct fanfare *gw, struct errmsg *why)
 {
     struct http_shared *sh = &gw->shared;
@@ -176,7 +185,7 @@ static int share(struct fanfare *gw, struct errmsg *why)
     for (const struct handler *h = gw->handlers; h; h = h->next) {
         sh->wants_published |= h->kind == FANFARE_EVENT_PUBLISHED || h->kind == FANFARE_EVENT_ALL;
     }
-    atomic_store(&gw->max_backlog, gw->opt->o.max_backlog);
+    publish_options(gw, &gw->opt->o);
     return limits_init(&sh->limits, max_connections, rng_u64(&gw->rng));
 }
 
@@ -278,12 +287,15 @@ static void run_drain(struct mail *m, void *ctx)
 
 void fanfare_drain(struct fanfare *gw)
 {
-    uint64_t over = gw->opt->o.drain;
-    uint64_t grace = gw->opt->o.close_timeout < 1000 ? gw->opt->o.close_timeout : 1000;
+    uint64_t over, grace;
 
     if (gw->state != GW_RUNNING || atomic_exchange(&gw->shared.draining, true)) {
         return;
     }
+    pthread_mutex_lock(&gw->api);
+    over = gw->opt->o.drain;
+    grace = gw->opt->o.close_timeout < 1000 ? gw->opt->o.close_timeout : 1000;
+    pthread_mutex_unlock(&gw->api);
     log_info(gw->log, "draining");
     for (unsigned i = 0; i < gw->nshards; i++) {
         struct drain_mail *d = calloc(1, sizeof(*d));
@@ -415,14 +427,17 @@ int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct f
     if (gw->state != GW_RUNNING) {
         return errmsg_set(msg, ERR_STATE, "the gateway is not running");
     }
+    pthread_mutex_lock(&gw->api);
     v = opt_version_new(&gw->opt->o);
     if (!v || options_apply_live(&v->o, &o->o, &ignored) != 0 || hand_round(gw, v) != 0) {
+        pthread_mutex_unlock(&gw->api);
         opt_version_unref(v);
         return errmsg_set(msg, ERR_NOMEM, "out of memory: the old options stay");
     }
     opt_version_unref(gw->opt);
     gw->opt = v;
-    atomic_store(&gw->max_backlog, v->o.max_backlog);
+    pthread_mutex_unlock(&gw->api);
+    publish_options(gw, &v->o);
     log_set_level(gw->log, (enum log_level)v->o.log_level);
     rc = log_reopen(gw->log, msg);
     log_info(gw->log, "options reloaded");

@@ -47,9 +47,12 @@ struct shard {
     struct http_server http;
     struct metrics metrics;
     struct listener *listeners; /* one a listen address */
+    _Atomic size_t backlog_bytes; /* of messages in `deliveries` */
     struct mail stop_mail;
     struct log_limit refusals;
 };
+
+enum gateway_state { GW_NEW, GW_RUNNING, GW_FAILED, GW_STOPPED };
 
 struct fanfare {
     struct opt_version *opt;
@@ -68,10 +71,14 @@ struct fanfare {
     struct mailbox *tasks[MAX_SHARDS];
     struct mailbox *deliveries[MAX_SHARDS];
     struct http_shared shared;
-    atomic_uint max_backlog;
+    unsigned running;            /* shards with a thread; set before the stop */
+    atomic_uint stopping;        /* of those, shards that serve no HTTP any more */
+    atomic_uint max_backlog;     /* options that other threads read */
+    _Atomic uint64_t max_backlog_bytes;
+    _Atomic uint64_t max_message;
     bool limits_ready;
     _Atomic uint64_t drain_until; /* monotonic ms; 0: not draining */
-    enum { GW_NEW, GW_RUNNING, GW_FAILED, GW_STOPPED } state;
+    _Atomic(enum gateway_state) state;
 };
 
 struct opt_version *opt_version_new(const struct options *from);

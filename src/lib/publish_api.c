@@ -46,7 +46,7 @@ static int read_message(const struct fanfare *gw, const char *type, const char *
         rc = name_check_type(p->type, NULL);
     }
     if (rc == 0) {
-        rc = check_json(p->data, gw->opt->o.max_message);
+        rc = check_json(p->data, atomic_load(&gw->max_message));
     }
     return rc;
 }

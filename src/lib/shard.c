@@ -15,6 +15,7 @@
 struct delivery {
     struct mail mail;
     struct message *message;
+    size_t size;
 };
 _Static_assert(sizeof(struct delivery) <= PORT_LINK_SIZE, "core/ports.h has room for it");
 
@@ -24,8 +25,10 @@ static void deliver(struct mail *m, void *ctx)
 {
     struct shard *s = ctx;
     struct delivery *d = (struct delivery *)(void *)m;
+    size_t size = d->size; /* router_deliver may free the message, and d with it */
     uint64_t n = router_deliver(s->gw->router, s->index, d->message, &s->sink);
 
+    atomic_fetch_sub_explicit(&s->backlog_bytes, size, memory_order_relaxed);
     metrics_add(&s->metrics, METRIC_DELIVERED, n);
 }
 
@@ -43,13 +46,15 @@ static void port_unlock(void *ctx)
     pthread_mutex_unlock(&gw->log_order);
 }
 
-static void port_post(void *ctx, unsigned shard, struct message *m, void *link)
+static void port_post(void *ctx, unsigned shard, struct message *m, void *link, size_t size)
 {
     struct fanfare *gw = ctx;
     struct delivery *d = link;
 
     d->mail.run = deliver;
     d->message = m;
+    d->size = size;
+    atomic_fetch_add_explicit(&gw->shards[shard].backlog_bytes, size, memory_order_relaxed);
     mailbox_push(gw->deliveries[shard], &d->mail);
 }
 
@@ -58,7 +63,9 @@ static bool port_full(void *ctx, unsigned shard)
     struct fanfare *gw = ctx;
 
     return mailbox_depth(gw->deliveries[shard]) >=
-           atomic_load_explicit(&gw->max_backlog, memory_order_relaxed);
+               atomic_load_explicit(&gw->max_backlog, memory_order_relaxed) ||
+           atomic_load_explicit(&gw->shards[shard].backlog_bytes, memory_order_relaxed) >=
+               atomic_load_explicit(&gw->max_backlog_bytes, memory_order_relaxed);
 }
 
 static void port_settle(void *ctx, unsigned shard)
@@ -148,7 +155,9 @@ static void turn(struct shard *s)
 
 static bool finished(struct shard *s)
 {
+    /* Until all have stopped, one may still send a visit here. */
     return s->stopping && s->env.clients.count == 0 &&
+           atomic_load(&s->gw->stopping) == s->gw->running &&
            atomic_load(&s->gw->shared.visits) == 0 && !mailbox_pending(s->deliveries) &&
            !mailbox_pending(s->tasks);
 }
@@ -178,6 +187,7 @@ static void stop(struct mail *m, void *ctx)
 
     (void)m;
     s->stopping = true;
+    atomic_fetch_add(&s->gw->stopping, 1);
     listeners_stop(s);
     conn_env_end_all(&s->env, 1001, "gateway stopped");
 }
@@ -248,6 +258,7 @@ int shard_start(struct shard *s, struct errmsg *why)
         return errmsg_set(why, ERR_SYSTEM, "a thread could not be started");
     }
     s->running = true;
+    s->gw->running++;
     return 0;
 }
 

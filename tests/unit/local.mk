@@ -28,6 +28,8 @@ unit_tests = \
 	tests/unit/test_core_patterns \
 	tests/unit/test_core_router \
 	tests/unit/test_http_limits \
+	tests/unit/test_http_routes \
+	tests/unit/test_http_selftest \
 	tests/unit/test_proto_control \
 	tests/unit/test_proto_cursor \
 	tests/unit/test_proto_frame \
@@ -140,6 +142,12 @@ tests_unit_test_core_router_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c
 tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_limits_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_routes_SOURCES = tests/unit/test_http_routes.c
+tests_unit_test_http_routes_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_routes_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_selftest_SOURCES = tests/unit/test_http_selftest.c
+tests_unit_test_http_selftest_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_selftest_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_proto_control_SOURCES = tests/unit/test_proto_control.c
 tests_unit_test_proto_control_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_control_LDADD = $(floor_proto) $(CRITERION_LIBS)

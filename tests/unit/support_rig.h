@@ -60,12 +60,14 @@ static inline void rig_deliver(struct mail *m, void *ctx)
     metrics_add(&r->metrics, METRIC_DELIVERED, n);
 }
 
-static inline void rig_post(void *ctx, unsigned shard, struct message *m, void *link)
+static inline void rig_post(void *ctx, unsigned shard, struct message *m, void *link,
+                            size_t size)
 {
     struct rig *r = ctx;
     struct rig_delivery *d = link;
 
     (void)shard;
+    (void)size;
     d->mail.run = rig_deliver;
     d->message = m;
     mailbox_push(r->deliveries, &d->mail);

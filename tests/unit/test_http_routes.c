@@ -25,8 +25,8 @@ Test(routes, no_such_path)
 {
     static const char *const paths[] = {"/",          "/x",          "/health/x",
                                         "/health/",   "//health",    "/Health",
-                                        "/channels/", "/channels/a/b", "/clients/x/y",
-                                        "/clients/x/messages/", "/event", "/ws/",
+                                        "/channels/a/b", "/clients/x/y", "/clients/x/messages/",
+                                        "/event", "/ws/",
                                         "/%2Fhealth", "/health%2F",  "/..%2Fhealth"};
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
@@ -64,7 +64,7 @@ Test(routes, too_many_parameters)
     struct strbuf sb = STRBUF_INIT;
 
     strbuf_adds(&sb, "GET /channels?prefix=");
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 256; i++) {
         strbuf_adds(&sb, "&limit=1");
     }
     http_problem(sb.data, NULL, NULL, 400, "bad_target");
