@@ -132,7 +132,7 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
     s->open = 1;
     count_open(s);
     greet(s, intro, top);
-    stream_start_beat(s, true);
+    stream_start_beat(s);
     stream_log(s, LOG_DEBUG_LVL, "client connected", NULL, NULL);
     env->hooks.connected(env->hooks.ctx, s);
     if (env->draining) { /* it came through while the others were being asked */
@@ -364,31 +364,42 @@ void stream_ask_to_leave(struct stream *s)
 
 /* ---- timers ---- */
 
-void stream_start_beat(struct stream *s, bool spread)
+/* Heartbeats come at the latest after `heartbeat` of silence, and up to a
+ * quarter of it earlier, at random: clients that connected or got a message at
+ * the same moment do not stay in step. */
+static uint64_t beat_delay(struct conn_env *env, uint64_t idle)
+{
+    uint64_t period = env->opt->heartbeat;
+    uint64_t least = period / 4 * 3;
+
+    if (least <= idle) {
+        return 0;
+    }
+    return least - idle + rng_below(&env->rng, period - least + 1);
+}
+
+void stream_start_beat(struct stream *s)
 {
     struct conn_env *env = s->env;
-    uint64_t period = env->opt->heartbeat;
-    uint64_t delay = spread ? period / 2 + rng_below(&env->rng, period / 2 + 1) : period;
 
     if (s->ending | s->dead) {
         return;
     }
     s->timer.kind = STREAM_TIMER_BEAT;
-    wheel_start(env->wheel, &s->timer, env->now_ms, delay);
+    wheel_start(env->wheel, &s->timer, env->now_ms, beat_delay(env, 0));
 }
 
 static void beat_due(struct stream *s)
 {
     struct conn_env *env = s->env;
-    uint64_t idle = env->now_ms - s->active_ms;
+    uint64_t delay = beat_delay(env, env->now_ms - s->active_ms);
 
-    if (idle + WHEEL_TICK_MS < env->opt->heartbeat) {
-        s->timer.kind = STREAM_TIMER_BEAT;
-        wheel_start(env->wheel, &s->timer, env->now_ms, env->opt->heartbeat - idle);
+    if (delay) { /* something was sent or received meanwhile */
+        wheel_start(env->wheel, &s->timer, env->now_ms, delay);
         return;
     }
     metrics_inc(env->metrics, METRIC_HEARTBEATS);
-    stream_start_beat(s, false);
+    stream_start_beat(s);
     s->ops->beat(s); /* may set another timer */
 }
 

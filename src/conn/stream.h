@@ -112,8 +112,8 @@ void stream_kill(struct stream *s, const char *reason);
  * moment within env->drain_ms. */
 void stream_ask_to_leave(struct stream *s);
 void stream_mark_dirty(struct stream *s);
-/* (Re)starts the heartbeat timer; the first one at a random phase. */
-void stream_start_beat(struct stream *s, bool spread);
+/* (Re)starts the heartbeat timer. */
+void stream_start_beat(struct stream *s);
 /* The wheel fired a timer with a kind below STREAM_TIMER_KINDS. */
 void stream_timer_fired(struct wheel_timer *t);
 

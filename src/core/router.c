@@ -59,12 +59,12 @@ struct cursor router_top(struct router *r)
 static void lock_settled(struct router *r, unsigned shard)
 {
     for (int tries = 0; tries < 3; tries++) {
-        r->ports.settle(r->ports.ctx, shard);
         router_lock(r);
         if (!r->ports.pending(r->ports.ctx, shard)) {
             return;
         }
         router_unlock(r);
+        r->ports.settle(r->ports.ctx, shard);
     }
     /* Publishers are faster than we are: finish while they wait. */
     router_lock(r);

@@ -190,9 +190,13 @@ static enum MHD_Result finish_disconnect(struct request *rq)
 
 enum MHD_Result delete_client(struct request *rq)
 {
+    enum MHD_Result result;
     struct visit *v;
     uint64_t id;
 
+    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
+        return result;
+    }
     if (!path_client(rq, &id)) {
         return no_client(rq);
     }
@@ -278,8 +282,12 @@ enum MHD_Result post_client_message(struct request *rq)
     struct problem problem;
     struct visit *v;
     char *memory;
+    enum MHD_Result result;
     uint64_t id, now = clock_real_ms();
 
+    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
+        return result;
+    }
     if (!path_client(rq, &id)) {
         return no_client(rq);
     }

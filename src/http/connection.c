@@ -38,6 +38,14 @@ static void look_at_peer(const struct http_conn *hc)
     }
 }
 
+void conn_ending(struct http_conn *hc)
+{
+    if (!hc->ending) {
+        hc->ending = true;
+        hc->srv->ending++;
+    }
+}
+
 void conn_free(struct http_conn *hc)
 {
     struct http_server *srv = hc->srv;
@@ -50,6 +58,7 @@ void conn_free(struct http_conn *hc)
         srv->conns[hc->fd] = NULL;
     }
     srv->open_conns--;
+    srv->ending -= hc->ending;
     metrics_dec(srv->env->metrics, METRIC_HTTP_OPEN);
     free(hc);
 }

@@ -26,6 +26,10 @@ int detach_park(struct MHD_Connection *c)
     if (fd < 0) {
         return ERR_SYSTEM;
     }
+    /* A response that ends in its reader is buried only when the connection is
+     * looked at again, and without an event that happens to those with a timeout
+     * of their own alone: the others wait in line behind older connections. */
+    (void)MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, 3600u);
     MHD_suspend_connection(c);
     return fd;
 }

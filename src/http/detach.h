@@ -8,7 +8,10 @@
  *
  * None of this is documented by libmicrohttpd, so http_selftest() tries it
  * before the gateway serves, and there is a fallback without the dummy: the
- * connection stays suspended until the stream ends. */
+ * connection stays suspended until the stream ends.
+ *
+ * MHD_get_timeout() does not tell of a connection that waits to be buried: run
+ * libmicrohttpd until its notification of the end. */
 #ifndef FF_HTTP_DETACH_H
 #define FF_HTTP_DETACH_H
 

@@ -24,6 +24,9 @@ static ssize_t begin_stream(struct stream_start *st)
     }
     hc->detached = true;
     hc->parked = !srv->shared->detach;
+    if (!hc->parked) {
+        conn_ending(hc);
+    }
     st->intro.fd = fd;
     st->intro.owner = hc->parked ? hc : NULL;
     if (sse_open(srv->env, &st->intro) != 0) {
@@ -31,6 +34,7 @@ static ssize_t begin_stream(struct stream_start *st)
         hc->detached = false;
         if (hc->parked) {
             hc->parked = false;
+            conn_ending(hc);
             MHD_resume_connection(hc->mhd);
         }
     }

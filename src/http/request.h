@@ -21,11 +21,15 @@ struct http_conn {
     enum limit_kind over;
     bool answered;  /* bytes of an answer may be out: no raw 408 any more */
     bool detached;  /* the stream holds the connection's place in the limits */
+    bool ending;    /* resumed for its end: libmicrohttpd is to bury it */
     bool parked;    /* fallback: suspended for as long as the stream lives */
 };
 
 /* (Re)starts the connection's deadline. */
 void conn_deadline(struct http_conn *hc, enum http_timer kind, uint64_t ms);
+
+/* libmicrohttpd must be run until it has buried the connection. */
+void conn_ending(struct http_conn *hc);
 
 /* What a 4xx or 5xx answer says; zero what does not apply. */
 struct problem {

@@ -257,7 +257,7 @@ int http_server_timeout(struct http_server *srv)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
-    if (srv->again) {
+    if (srv->again || srv->ending) {
         return 0;
     }
     if (MHD_get_timeout(srv->mhd, &ms) != MHD_YES) {
@@ -285,7 +285,7 @@ void http_server_released(struct http_server *srv, const struct stream *s)
     limits_leave(&srv->shared->limits, &s->peer);
     if (hc) { /* the fallback: libmicrohttpd may have its connection back, and end it */
         hc->parked = false;
+        conn_ending(hc);
         MHD_resume_connection(hc->mhd);
-        srv->again = true;
     }
 }

@@ -66,6 +66,7 @@ struct http_server {
     struct rt_source mhd_src;
     int mhd_fd;
     bool again;             /* MHD_run has work that epoll does not tell */
+    unsigned ending;        /* connections that it must still bury */
     int dummy;              /* what libmicrohttpd closes instead of a stream's socket */
     struct http_conn **conns; /* by descriptor */
     size_t nconns;

@@ -62,6 +62,18 @@ static struct fanfare_event about_stream(const struct stream *s, enum fanfare_ev
     };
 }
 
+/* With a NUL, which a slice need not have. */
+static char *copy_text(struct str s)
+{
+    char *copy = malloc(s.len + 1);
+
+    if (copy) {
+        memcpy(copy, s.p, s.len);
+        copy[s.len] = '\0';
+    }
+    return copy;
+}
+
 static void on_connected(void *ctx, const struct stream *s)
 {
     struct shard *shard = ctx;
@@ -98,7 +110,7 @@ static bool on_received(void *ctx, const struct stream *s, struct str json)
     if (!shard->gw->handlers) {
         return false;
     }
-    data = strndup(json.p, json.len);
+    data = copy_text(json);
     if (!data) {
         return false;
     }
@@ -137,7 +149,7 @@ void gateway_published(void *ctx, const struct http_published *p)
     struct fanfare *gw = ctx;
     char target[NAME_MAX_LEN + 1], type[NAME_MAX_LEN + 1], id[NAME_MAX_LEN + 1];
     char cursor[CURSOR_MAX];
-    char *data = strndup(p->publish->data.p, p->publish->data.len);
+    char *data = copy_text(p->publish->data);
     struct fanfare_event ev = {.size = sizeof(ev), .kind = FANFARE_EVENT_PUBLISHED};
 
     if (!data) {

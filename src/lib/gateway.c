@@ -328,6 +328,12 @@ int fanfare_drained(const struct fanfare *gw)
 
 void fanfare_stop(struct fanfare *gw)
 {
+    enum gateway_state was = gw->state;
+
+    if (was == GW_NEW) {
+        return;
+    }
+    gw->state = GW_STOPPED; /* nothing more is taken from the program */
     atomic_store(&gw->shared.draining, true);
     for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
         shard_ask_stop(&gw->shards[i]);
@@ -339,9 +345,8 @@ void fanfare_stop(struct fanfare *gw)
         shard_empty(&gw->shards[i]);
     }
     listen_close(&gw->listen);
-    if (gw->state == GW_RUNNING) {
+    if (was == GW_RUNNING) {
         log_info(gw->log, "stopped");
-        gw->state = GW_STOPPED;
     }
 }
 
@@ -356,6 +361,7 @@ void fanfare_free(struct fanfare *gw)
     }
     free(gw->shards);
     router_free(gw->router);
+    listen_free(&gw->listen);
     free(gw->shared.hosts.items);
     if (gw->limits_ready) {
         limits_fini(&gw->shared.limits);

@@ -248,15 +248,23 @@ void listen_close(struct listen_set *set)
 {
     for (unsigned i = 0; i < set->n; i++) {
         struct listen_point *p = &set->points[i];
-        for (unsigned s = 0; s < (p->is_unix ? 1 : set->shards); s++) {
-            if (p->fds[s] >= 0) {
+        for (unsigned s = 0; s < set->shards; s++) {
+            if (p->fds[s] >= 0 && (s == 0 || !p->is_unix)) { /* unix: one for all */
                 close(p->fds[s]);
             }
+            p->fds[s] = -1;
         }
         if (p->is_unix) {
             unlink(p->url + strlen("unix:"));
+            p->is_unix = false; /* the path may be another's from now on */
         }
-        free(p->fds);
+    }
+}
+
+void listen_free(struct listen_set *set)
+{
+    for (unsigned i = 0; i < set->n; i++) {
+        free(set->points[i].fds);
     }
     free(set->points);
     *set = (struct listen_set){0};

@@ -43,10 +43,12 @@ struct listener {
 #define LISTENER_TIMER 64
 
 /* Binds and listens. ERR_IN_USE, ERR_INVALID, ERR_SYSTEM, ERR_NOMEM. On
- * failure listen_close cleans up. */
+ * failure too, listen_close and listen_free clean up. */
 int listen_open(struct listen_set *set, const struct options *opt, unsigned shards,
                 struct errmsg *why) FF_USE_RESULT;
+/* Closes the sockets and removes unix paths; names stay. Idempotent. */
 void listen_close(struct listen_set *set);
+void listen_free(struct listen_set *set);
 /* The shard takes its sockets into its reactor. */
 int listeners_start(struct shard *s, struct errmsg *why) FF_USE_RESULT;
 void listeners_stop(struct shard *s);

@@ -77,7 +77,7 @@ static void check_announced(struct ws_rx *rx)
 {
     unsigned opcode = rx->hold[0] & 0x0fu;
 
-    if (opcode <= WS_BINARY) {
+    if (opcode <= WS_BINARY && rx->frame_left >> 63 == 0) { /* else wslay sees it */
         rx->announced = opcode == WS_CONT ? rx->announced : 0;
         if (rx->announced > rx->max_message ||
             rx->frame_left > rx->max_message - rx->announced) {

@@ -164,7 +164,7 @@ static void came_alive(struct ws_stream *c)
     if (c->awaits_pong && !c->s.ending) {
         c->awaits_pong = false;
         if (c->s.timer.kind == STREAM_TIMER_PONG) {
-            stream_start_beat(&c->s, false);
+            stream_start_beat(&c->s);
         }
     }
 }

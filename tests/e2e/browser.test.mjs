@@ -121,7 +121,10 @@ test('the playground: a message travels over SSE and over WebSocket', async (t) 
   assert.equal(await page.locator(id('message')).count(), 5);
 
   mkdirSync(artifacts, { recursive: true });
-  await page.screenshot({ path: path.join(artifacts, 'playground.png') });
+  await page.screenshot({
+    path: path.join(artifacts, 'playground.png'),
+    animations: 'disabled',
+  });
 
   // Thrown out, it comes back.
   const [{ id: client }] = (await get(d, '/clients')).json.clients;

@@ -56,16 +56,23 @@ test(`${cycles} connects and disconnects, FIN and RST, SSE and WebSocket`, async
   const fds = d.fds();
   // The first round fills pools and caches.
   await run(Math.min(4000, cycles / 2));
-  const rss = d.rss();
+  let rss = d.rss();
   await run(cycles);
   await poll(() => (d.fds() <= fds ? true : undefined), {
     timeout: 20000,
     what: () => `descriptors: ${fds} before, ${d.fds()} after`,
   });
-  const after = d.rss();
+  let after = d.rss();
   t.diagnostic(`resident: ${rss >> 10} KiB before, ${after >> 10} KiB after ${cycles} cycles`);
   if (!slow) {
-    // 50 bytes a cycle would be a megabyte.
+    // 50 bytes a cycle would be a megabyte. The heap's high-water mark may move
+    // once by so much; a leak does it every time.
+    for (let again = 0; again < 2 && after - rss >= 1024 * 1024; again++) {
+      rss = after;
+      await run(cycles);
+      after = d.rss();
+      t.diagnostic(`again: ${rss >> 10} KiB before, ${after >> 10} KiB after`);
+    }
     assert.ok(after - rss < 1024 * 1024, `resident: ${rss} before, ${after} after`);
   }
   const { counters } = (await get(d, '/stats')).json;
@@ -112,4 +119,31 @@ test('requests leave nothing behind either', async (t) => {
   assert.ok(d.fds() <= fds + 8);
   if (!slow) assert.ok(d.rss() - rss < 1024 * 1024, `resident: ${rss} before, ${d.rss()} after`);
   await agent.close();
+});
+
+// libmicrohttpd looks at connections without an event in the order of their
+// age: an old one that stays must not keep the descriptors of younger streams.
+test('an idle keep-alive connection does not hold up the ends of streams', async (t) => {
+  const d = await daemonFor(t, { args: ['--shards', '1', '--log-level', 'warn'] });
+  const old = await RawConn.open(d);
+  await old.write(`GET /health HTTP/1.1\r\nHost: ${hostHeader(d)}\r\n\r\n`);
+  await old.until('"ok"}', 30000);
+  const fds = d.fds();
+  const streams = [];
+  for (let i = 0; i < 30; i++) {
+    const c = await RawConn.open(d);
+    await c.write(`GET /events?channel=a HTTP/1.1\r\nHost: ${hostHeader(d)}\r\n\r\n`);
+    await c.until('"fanfare.synced"', 30000);
+    streams.push(c);
+  }
+  await poll(() => (d.fds() <= fds + streams.length ? true : undefined), {
+    timeout: 20000,
+    what: () => `one descriptor a stream: ${fds} before, ${d.fds()} with ${streams.length} streams`,
+  });
+  for (const c of streams) c.close();
+  await poll(() => (d.fds() <= fds ? true : undefined), {
+    timeout: 20000,
+    what: () => `descriptors: ${fds} before, ${d.fds()} after`,
+  });
+  old.close();
 });

@@ -27,9 +27,17 @@ unit_tests = \
 	tests/unit/test_core_nomem \
 	tests/unit/test_core_patterns \
 	tests/unit/test_core_router \
+	tests/unit/test_http_broadcast \
+	tests/unit/test_http_guard \
 	tests/unit/test_http_limits \
 	tests/unit/test_http_routes \
 	tests/unit/test_http_selftest \
+	tests/unit/test_http_streams \
+	tests/unit/test_lib_events \
+	tests/unit/test_lib_life \
+	tests/unit/test_lib_options \
+	tests/unit/test_lib_publish \
+	tests/unit/test_lib_running \
 	tests/unit/test_proto_control \
 	tests/unit/test_proto_cursor \
 	tests/unit/test_proto_frame \
@@ -139,6 +147,12 @@ tests_unit_test_core_patterns_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_router_SOURCES = tests/unit/test_core_router.c
 tests_unit_test_core_router_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_router_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_http_broadcast_SOURCES = tests/unit/test_http_broadcast.c
+tests_unit_test_http_broadcast_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_broadcast_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_guard_SOURCES = tests/unit/test_http_guard.c
+tests_unit_test_http_guard_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_guard_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c
 tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_limits_LDADD = $(floor_http) $(CRITERION_LIBS)
@@ -148,6 +162,24 @@ tests_unit_test_http_routes_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_selftest_SOURCES = tests/unit/test_http_selftest.c
 tests_unit_test_http_selftest_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_selftest_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_streams_SOURCES = tests/unit/test_http_streams.c
+tests_unit_test_http_streams_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_streams_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_lib_events_SOURCES = tests/unit/test_lib_events.c
+tests_unit_test_lib_events_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_lib_events_LDADD = $(floor_lib) $(CRITERION_LIBS)
+tests_unit_test_lib_life_SOURCES = tests/unit/test_lib_life.c
+tests_unit_test_lib_life_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_lib_life_LDADD = $(floor_lib) $(CRITERION_LIBS)
+tests_unit_test_lib_options_SOURCES = tests/unit/test_lib_options.c
+tests_unit_test_lib_options_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_lib_options_LDADD = $(floor_lib) $(CRITERION_LIBS)
+tests_unit_test_lib_publish_SOURCES = tests/unit/test_lib_publish.c
+tests_unit_test_lib_publish_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_lib_publish_LDADD = $(floor_lib) $(CRITERION_LIBS)
+tests_unit_test_lib_running_SOURCES = tests/unit/test_lib_running.c
+tests_unit_test_lib_running_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_lib_running_LDADD = $(floor_lib) $(CRITERION_LIBS)
 tests_unit_test_proto_control_SOURCES = tests/unit/test_proto_control.c
 tests_unit_test_proto_control_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_control_LDADD = $(floor_proto) $(CRITERION_LIBS)

@@ -154,8 +154,7 @@ static void port_post(void *ctx, unsigned shard, struct message *m, void *link, 
     struct shard *s = &w->shards[shard];
     struct node *n = link;
 
-    (void)size;
-    *n = (struct node){NULL, m};
+    *n = (struct node){NULL, size ? m : NULL};
     pthread_mutex_lock(&s->lock);
     *s->end = n;
     s->end = &n->next;

@@ -30,9 +30,9 @@ static inline void http_on_published(void *ctx, const struct http_published *p)
 {
     (void)ctx;
     http.published++;
-    snprintf(http.published_text, sizeof(http.published_text), "%.*s %.*s %.*s",
-             (int)p->target.len, p->target.p, (int)p->publish->type.len, p->publish->type.p,
-             (int)p->publish->data.len, p->publish->data.p);
+    snprintf(http.published_text, sizeof(http.published_text), "%.*s %.*s %.*s", (int)p->target.len,
+             p->target.p, (int)p->publish->type.len, p->publish->type.p, (int)p->publish->data.len,
+             p->publish->data.p);
 }
 
 static inline void http_on_released(struct rig *r, const struct stream *s)
@@ -64,6 +64,7 @@ static inline void http_start(void)
         .version = "1.2.3",
         .hosts = {http.hosts, 1},
         .detach = true,
+        .max_bodies = 1 << 20,
         .published = http_on_published,
         .wants_published = true,
     };
@@ -106,6 +107,7 @@ static inline void http_stop(void)
     http_server_fini(&http.srv);
     cr_assert_eq(atomic_load(&http.shared.limits.connections), 0, "every place was given back");
     cr_assert_eq(atomic_load(&http.shared.visits), 0);
+    cr_assert_eq(atomic_load(&http.shared.bodies), 0);
     cr_assert_eq(atomic_load(&http.r->metrics.v[METRIC_HTTP_OPEN]), 0);
     limits_fini(&http.shared.limits);
     mailbox_free(http.tasks[0]);
@@ -118,13 +120,11 @@ static inline int http_connect(void)
 {
     struct rig_pair p = rig_socketpair();
     struct sockaddr_storage any = {.ss_family = AF_UNIX};
-    struct sockaddr_in in = {.sin_family = AF_INET,
-                             .sin_port = htons(4711),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons(4711), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct peer peer = http.peer_kind == PEER_INET ? peer_of((struct sockaddr *)&in, sizeof(in))
                                                    : peer_of(NULL, 0);
-    enum limit_kind over =
-        limits_enter(&http.shared.limits, &peer, http.r->opt.max_per_address);
+    enum limit_kind over = limits_enter(&http.shared.limits, &peer, http.r->opt.max_per_address);
 
     http_server_add(&http.srv, p.ours, (struct sockaddr *)&any, sizeof(sa_family_t), peer, over);
     return p.peer;

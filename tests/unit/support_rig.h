@@ -29,10 +29,10 @@ struct rig {
     struct mailbox *deliveries;
     uint64_t now;
     unsigned connected, disconnected, released, received;
-    bool takes;         /* the answer of the `received` hook */
-    char reason[64];    /* of the last disconnection */
-    char got[256];      /* the last thing received */
-    bool full;          /* the router's `full` port */
+    bool takes;      /* the answer of the `received` hook */
+    char reason[64]; /* of the last disconnection */
+    char got[256];   /* the last thing received */
+    bool full;       /* the router's `full` port */
     bool quiet_timers;
     void (*other_timer)(struct wheel_timer *t);
     void (*on_released)(struct rig *r, const struct stream *s);
@@ -60,8 +60,7 @@ static inline void rig_deliver(struct mail *m, void *ctx)
     metrics_add(&r->metrics, METRIC_DELIVERED, n);
 }
 
-static inline void rig_post(void *ctx, unsigned shard, struct message *m, void *link,
-                            size_t size)
+static inline void rig_post(void *ctx, unsigned shard, struct message *m, void *link, size_t size)
 {
     struct rig *r = ctx;
     struct rig_delivery *d = link;
@@ -148,8 +147,7 @@ static inline struct rig *rig_new(void)
 
     cr_assert_not_null(r);
     env = &r->env;
-    ports = (struct core_ports){r,        rig_lock,   rig_lock,   rig_post,
-                                rig_full, rig_settle, rig_pending};
+    ports = (struct core_ports){r, rig_lock, rig_lock, rig_post, rig_full, rig_settle, rig_pending};
     r->now = 1000000;
     cr_assert_eq(options_init(&r->opt), 0);
     rig_set(r, "send-buffer", "0");

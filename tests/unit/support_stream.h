@@ -59,9 +59,9 @@ static inline void plain_free(struct stream *s)
 }
 
 static const struct stream_ops plain_sse = {TRANSPORT_SSE,  plain_readable, plain_beat,
-                                            plain_farewell, plain_resume, plain_free};
+                                            plain_farewell, plain_resume,   plain_free};
 static const struct stream_ops plain_ws = {TRANSPORT_WS,   plain_readable, plain_beat,
-                                           plain_farewell, plain_resume, plain_free};
+                                           plain_farewell, plain_resume,   plain_free};
 
 /* Opens one; `*peer` is the client's end. */
 static inline struct plain_stream *plain_open(struct rig *r, const struct stream_ops *ops,

@@ -54,7 +54,7 @@ Test(clients, bad_ids)
 
 Test(clients, parts_of_an_id)
 {
-    uint64_t id = 0xaabbccdd12345607;
+    uint64_t id = 0x07123456aabbccdd;
 
     cr_assert_eq(client_id_shard(id), 7);
     cr_assert_eq(client_id_slot(id), 0x123456);
@@ -103,6 +103,28 @@ Test(clients, a_slot_used_again_has_another_id)
     cr_assert_neq(b.member.id, old);
     cr_assert_null(clients_find(&c, old), "the old id is nobody's");
     clients_remove(&c, b.member.id);
+    clients_fini(&c);
+}
+
+/* A walk through the slots goes in the order of the ids: lists go on "after". */
+Test(clients, ids_ascend_with_their_slots)
+{
+    struct clients c = {0};
+    struct stream v[100] = {0};
+    uint64_t last = 0;
+
+    for (unsigned i = 0; i < 100; i++) {
+        cr_assert_eq(clients_add(&c, 3, &rng, &v[i], &v[i].member.id), 0);
+    }
+    for (uint32_t i = 0; i < c.nslots; i++) {
+        if (c.slots[i]) {
+            cr_assert_gt(c.slots[i]->member.id, last);
+            last = c.slots[i]->member.id;
+        }
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        clients_remove(&c, v[i].member.id);
+    }
     clients_fini(&c);
 }
 

@@ -88,7 +88,7 @@ Test(env, an_ending_stream_has_no_beats)
     stream_end(&c->s, 1001, "test");
     rig_pass(r, 30000);
     cr_assert_eq(c->beats, 0);
-    stream_start_beat(&c->s, false);
+    stream_start_beat(&c->s);
     rig_pass(r, 20000);
     cr_assert_eq(c->beats, 0);
     close(peer);

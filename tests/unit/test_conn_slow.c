@@ -175,11 +175,11 @@ Test(slow, drop_oldest_puts_a_gap_in_their_place)
     rig_read_all(r, peer, &sb);
     got = ids(sb.data);
     cr_assert_str_eq(got, "1,4,5,6,7,8,9", "the gap's cursor is its `to`");
-    cr_assert_not_null(strstr(sb.data, "event: fanfare.gap\nid: " RIG_EPOCH_TEXT
-                                       "-4\ndata: {\"type\":\"fanfare.gap\",\"cursor\":\"" RIG_EPOCH_TEXT
-                                       "-4\",\"data\":{\"scope\":\"all\",\"from\":\"" RIG_EPOCH_TEXT
-                                       "-1\",\"to\":\"" RIG_EPOCH_TEXT
-                                       "-4\",\"reason\":\"slow\"}}\n\n"),
+    cr_assert_not_null(strstr(sb.data,
+                              "event: fanfare.gap\nid: " RIG_EPOCH_TEXT
+                              "-4\ndata: {\"type\":\"fanfare.gap\",\"cursor\":\"" RIG_EPOCH_TEXT
+                              "-4\",\"data\":{\"scope\":\"all\",\"from\":\"" RIG_EPOCH_TEXT
+                              "-1\",\"to\":\"" RIG_EPOCH_TEXT "-4\",\"reason\":\"slow\"}}\n\n"),
                        "%s", sb.data + 60000);
     free(got);
     strbuf_fini(&sb);
@@ -243,8 +243,9 @@ Test(slow, drop_oldest_never_loses_silently)
         unsigned long from, to, seq;
         p += strspn(p, "\n");
         if (strncmp(p, "event: fanfare.gap\n", 19) == 0) {
-            cr_assert_eq(sscanf(strstr(p, "\"from\""), "\"from\":\"" RIG_EPOCH_TEXT
-                                                       "-%lu\",\"to\":\"" RIG_EPOCH_TEXT "-%lu\"",
+            cr_assert_eq(sscanf(strstr(p, "\"from\""),
+                                "\"from\":\"" RIG_EPOCH_TEXT "-%lu\",\"to\":\"" RIG_EPOCH_TEXT
+                                "-%lu\"",
                                 &from, &to),
                          2);
             cr_assert_eq(from, seen, "a gap begins where the stream stood");
@@ -340,8 +341,8 @@ Test(slow, gap_of_direct_messages_at_position_zero)
     cr_assert_not_null(strstr(sb.data, "event: fanfare.gap\n"));
     cr_assert_null(strstr(sb.data, "18446744073709551615"),
                    "\"from\" is no position of the log: %s", sb.data + 60000);
-    cr_assert_not_null(strstr(sb.data, "\"from\":\"" RIG_EPOCH_TEXT "-0\",\"to\":\"" RIG_EPOCH_TEXT
-                                       "-0\""));
+    cr_assert_not_null(
+        strstr(sb.data, "\"from\":\"" RIG_EPOCH_TEXT "-0\",\"to\":\"" RIG_EPOCH_TEXT "-0\""));
     strbuf_fini(&sb);
     close(peer);
 }

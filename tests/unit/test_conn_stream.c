@@ -34,8 +34,9 @@ Test(stream, greeting_on_sse)
     char *text = rig_text(r, peer);
     char id[CLIENT_ID_LEN + 1], key[CLIENT_KEY_LEN + 1];
 
-    cr_assert(str_starts(str_of(text), STR_LIT("retry: 2000\nevent: fanfare.connected\nid: "
-                                               RIG_EPOCH_TEXT "-0\ndata: {")),
+    cr_assert(str_starts(str_of(text),
+                         STR_LIT("retry: 2000\nevent: fanfare.connected\nid: " RIG_EPOCH_TEXT
+                                 "-0\ndata: {")),
               "%s", text);
     cr_assert(before(text, "fanfare.connected", "event: fanfare.synced\n"));
     cr_assert_null(strstr(text, "fanfare.gap"));
@@ -114,11 +115,11 @@ Test(stream, an_older_position_has_a_gap_between)
     cr_assert(before(text, "event: fanfare.connected\nid: " RIG_EPOCH_TEXT "-2\n",
                      "event: fanfare.gap\nid: " RIG_EPOCH_TEXT "-2\n"),
               "%s", text);
-    cr_assert(before(text, "event: fanfare.gap", "event: fanfare.synced\nid: " RIG_EPOCH_TEXT
-                                                 "-5\n"));
-    cr_assert_not_null(strstr(text, "{\"scope\":\"all\",\"from\":\"" RIG_EPOCH_TEXT
-                                    "-2\",\"to\":\"" RIG_EPOCH_TEXT
-                                    "-5\",\"reason\":\"no-history\"}"));
+    cr_assert(
+        before(text, "event: fanfare.gap", "event: fanfare.synced\nid: " RIG_EPOCH_TEXT "-5\n"));
+    cr_assert_not_null(strstr(text,
+                              "{\"scope\":\"all\",\"from\":\"" RIG_EPOCH_TEXT
+                              "-2\",\"to\":\"" RIG_EPOCH_TEXT "-5\",\"reason\":\"no-history\"}"));
     cr_assert_not_null(strstr(text, "\"recovered\":false"));
     free(text);
 }
@@ -127,9 +128,9 @@ Test(stream, a_position_of_another_log)
 {
     char *text = greeted_with((struct cursor){77, 3});
 
-    cr_assert_not_null(strstr(text, "\"from\":\"25-3\",\"to\":\"" RIG_EPOCH_TEXT
-                                    "-0\",\"reason\":\"epoch\"}"),
-                       "%s", text);
+    cr_assert_not_null(
+        strstr(text, "\"from\":\"25-3\",\"to\":\"" RIG_EPOCH_TEXT "-0\",\"reason\":\"epoch\"}"),
+        "%s", text);
     free(text);
     text = greeted_with((struct cursor){0, 0});
     cr_assert_not_null(strstr(text, "\"from\":\"0-0\""));

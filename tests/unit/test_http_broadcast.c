@@ -107,7 +107,8 @@ Test(broadcast, a_problem_names_field_and_offset)
 {
     http_is("POST /broadcast", JSON, "{\"chanel\":\"orders\"}", 400,
             "\"field\":\"chanel\",\"offset\":10}\n");
-    http_is("POST /broadcast", JSON, "{\"chanel\":\"orders\"}", 400, "did you mean \\\"channel\\\"?");
+    http_is("POST /broadcast", JSON, "{\"chanel\":\"orders\"}", 400,
+            "did you mean \\\"channel\\\"?");
     http_is("POST /broadcast", JSON, "{\"a\":}", 400, "\"offset\":5}\n");
     http_is("POST /broadcast", JSON, "{\"a\":}", 400, "byte 5");
 }
@@ -173,8 +174,8 @@ Test(broadcast, malformed_array)
 
 Test(broadcast, lines)
 {
-    char *a = http_ask("POST /broadcast", NDJSON,
-                       "{\"id\":\"1\"}\r\n\n  \n{\"a\":}\n{\"id\":\"2\"}");
+    char *a =
+        http_ask("POST /broadcast", NDJSON, "{\"id\":\"1\"}\r\n\n  \n{\"a\":}\n{\"id\":\"2\"}");
 
     cr_assert_not_null(strstr(a, "{\"results\":[{\"id\":\"1\""), "%s", a);
     cr_assert_not_null(strstr(a, "\"code\":\"bad_json\""), "%s", a);
@@ -326,13 +327,36 @@ Test(broadcast, a_huge_announced_length)
     free(a);
 }
 
+/* All bodies together are bounded too. */
+Test(broadcast, too_many_bodies)
+{
+    static const char half[] = "POST /broadcast HTTP/1.1\r\nHost: localhost\r\n"
+                               "Content-Length: 90\r\n\r\n{\"data\":\"0123456789012345678901234";
+    int fd = http_connect();
+
+    atomic_store(&http.shared.max_bodies, 40);
+    rig_send(fd, half, sizeof(half) - 1);
+    http_turn();
+    http_turn();
+    cr_assert_gt(atomic_load(&http.shared.bodies), 30);
+    http_problem("POST /broadcast", JSON, "{\"channel\":\"a\"}", 503, "overloaded");
+    cr_assert_eq(http.published, 0);
+    close(fd);
+    for (int i = 0; i < 4; i++) {
+        http_turn();
+    }
+    cr_assert_eq(atomic_load(&http.shared.bodies), 0);
+    accepted(JSON, "{\"channel\":\"a\"}", NULL);
+}
+
 /* A body where none is expected is read and thrown away. */
 Test(broadcast, get_with_a_body)
 {
     struct strbuf in = STRBUF_INIT;
     int fd = http_connect();
-    static const char text[] = "GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n"
-                               "xyzGET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    static const char text[] =
+        "GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n"
+        "xyzGET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
     rig_send(fd, text, sizeof(text) - 1);
     http_read(fd, &in);

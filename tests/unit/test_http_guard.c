@@ -35,10 +35,9 @@ static void origin(const char *host_value, const char *value, int status)
 
 Test(guard, hosts_that_are_ours)
 {
-    static const char *const good[] = {"localhost",      "localhost:8080", "LOCALHOST:1",
-                                       "app.localhost",  "127.0.0.1",      "127.0.0.1:8080",
-                                       "127.255.0.9:80", "[::1]",          "[::1]:8080",
-                                       "192.0.2.1:8080"};
+    static const char *const good[] = {
+        "localhost",      "localhost:8080", "LOCALHOST:1", "app.localhost", "127.0.0.1",
+        "127.0.0.1:8080", "127.255.0.9:80", "[::1]",       "[::1]:8080",    "192.0.2.1:8080"};
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         host(good[i], 200);
@@ -47,12 +46,24 @@ Test(guard, hosts_that_are_ours)
 
 Test(guard, hosts_that_are_not)
 {
-    static const char *const bad[] = {"evil.example",     "evil.example:8080", "127.0.0.1.evil.example",
-                                      "localhost.evil.example", "192.0.2.1",   "192.0.2.1:8081",
-                                      "192.0.2.2:8080",   "[::2]",             "0.0.0.0",
-                                      "10.0.0.1",         "128.0.0.1",         "localhost:x",
-                                      "localhost:99999",  "a b",               "user@localhost",
-                                      "notlocalhost",     "http://localhost",  "127.1.evil"};
+    static const char *const bad[] = {"evil.example",
+                                      "evil.example:8080",
+                                      "127.0.0.1.evil.example",
+                                      "localhost.evil.example",
+                                      "192.0.2.1",
+                                      "192.0.2.1:8081",
+                                      "192.0.2.2:8080",
+                                      "[::2]",
+                                      "0.0.0.0",
+                                      "10.0.0.1",
+                                      "128.0.0.1",
+                                      "localhost:x",
+                                      "localhost:99999",
+                                      "a b",
+                                      "user@localhost",
+                                      "notlocalhost",
+                                      "http://localhost",
+                                      "127.1.evil"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         host(bad[i], 403);
@@ -159,26 +170,30 @@ Test(guard, errors_may_be_read_by_allowed_pages)
     char *a = http_ask("GET /nothing", "Origin: http://localhost:3000\r\n", NULL);
 
     cr_assert_eq(http_status(a), 404);
-    cr_assert_not_null(strstr(a, "Access-Control-Allow-Origin: http://localhost:3000\r\n"), "%s", a);
+    cr_assert_not_null(strstr(a, "Access-Control-Allow-Origin: http://localhost:3000\r\n"), "%s",
+                       a);
     free(a);
     a = http_ask("DELETE /health", "Origin: http://localhost:3000\r\n", NULL);
     cr_assert_eq(http_status(a), 405);
-    cr_assert_not_null(strstr(a, "Access-Control-Allow-Origin: http://localhost:3000\r\n"), "%s", a);
+    cr_assert_not_null(strstr(a, "Access-Control-Allow-Origin: http://localhost:3000\r\n"), "%s",
+                       a);
     free(a);
 }
 
 Test(guard, holds_for_every_path)
 {
-    static const char *const lines[] = {"GET /events", "GET /ws",     "GET /",
-                                        "GET /stats",  "GET /clients", "OPTIONS /broadcast",
+    static const char *const lines[] = {"GET /events",  "GET /ws",
+                                        "GET /",        "GET /stats",
+                                        "GET /clients", "OPTIONS /broadcast",
                                         "GET /nothing", "DELETE /clients/0000000000000000"};
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         http_problem(lines[i], "Origin: http://evil.example\r\n", NULL, 403, "forbidden_origin");
         http_problem(lines[i], "Host: evil.example\r\n", NULL, 403, "forbidden_host");
     }
-    http_problem("POST /broadcast", "Origin: http://evil.example\r\n"
-                                    "Content-Type: application/json\r\n",
+    http_problem("POST /broadcast",
+                 "Origin: http://evil.example\r\n"
+                 "Content-Type: application/json\r\n",
                  "{}", 403, "forbidden_origin");
     cr_assert_eq(http.published, 0);
     cr_assert_eq(http.r->connected, 0);

@@ -23,11 +23,20 @@ Test(routes, common_headers)
 
 Test(routes, no_such_path)
 {
-    static const char *const paths[] = {"/",          "/x",          "/health/x",
-                                        "/health/",   "//health",    "/Health",
-                                        "/channels/a/b", "/clients/x/y", "/clients/x/messages/",
-                                        "/event", "/ws/",
-                                        "/%2Fhealth", "/health%2F",  "/..%2Fhealth"};
+    static const char *const paths[] = {"/",
+                                        "/x",
+                                        "/health/x",
+                                        "/health/",
+                                        "//health",
+                                        "/Health",
+                                        "/channels/a/b",
+                                        "/clients/x/y",
+                                        "/clients/x/messages/",
+                                        "/event",
+                                        "/ws/",
+                                        "/%2Fhealth",
+                                        "/health%2F",
+                                        "/..%2Fhealth"};
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         char line[64];
@@ -148,7 +157,7 @@ Test(routes, playground_with_demo_only)
 
 Test(routes, unknown_parameters)
 {
-    static const char *const lines[] = {"GET /stats?x=1",      "GET /channels?limt=1",
+    static const char *const lines[] = {"GET /stats?x=1", "GET /channels?limt=1",
                                         "GET /channels/a?x=1", "GET /clients?channels=a",
                                         "GET /clients?x"};
 
@@ -171,8 +180,8 @@ Test(routes, unknown_parameters_of_all_read_endpoints)
 
 Test(routes, limit_parameter)
 {
-    static const char *const bad[] = {"0", "1001", "-1", "x", "", "1x", "99999999999999999999",
-                                      "1000 ", "%31%30%30%31", "+1"};
+    static const char *const bad[] = {
+        "0", "1001", "-1", "x", "", "1x", "99999999999999999999", "1000 ", "%31%30%30%31", "+1"};
     static const char *const good[] = {"1", "1000", "007"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

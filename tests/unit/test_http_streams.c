@@ -3,7 +3,7 @@
 
 #include "support_wsclient.h"
 
-#define WS_HEADERS                                                                  \
+#define WS_HEADERS                                                               \
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
@@ -60,8 +60,9 @@ static void sse_life(void)
     cr_assert_not_null(strstr(text, "Connection: close\r\n"));
     cr_assert_null(strstr(text, "Transfer-Encoding"));
     cr_assert_null(strstr(text, "Content-Length"));
-    cr_assert(str_starts(str_of(http_body(text)), STR_LIT("retry: 2000\nevent: fanfare.connected\n")),
-              "%s", text);
+    cr_assert(
+        str_starts(str_of(http_body(text)), STR_LIT("retry: 2000\nevent: fanfare.connected\n")),
+        "%s", text);
     free(text);
     http_is("POST /broadcast", NULL, "{\"channel\":\"orders\",\"data\":7}", 200, "\"matched\":1}");
     text = read_text(fd);
@@ -153,8 +154,8 @@ Test(streams, position_by_header_and_query)
     char *text;
 
     rig_publish(http.r, "x", "1");
-    close(open_stream("/events?lastEventId=" RIG_EPOCH_TEXT "-0", "Last-Event-ID: " RIG_EPOCH_TEXT
-                                                                  "-1\r\n", &text));
+    close(open_stream("/events?lastEventId=" RIG_EPOCH_TEXT "-0",
+                      "Last-Event-ID: " RIG_EPOCH_TEXT "-1\r\n", &text));
     cr_assert_not_null(strstr(text, "\"recovered\":true"), "the header wins: %s", text);
     free(text);
     close(open_stream("/events?lastEventId=" RIG_EPOCH_TEXT "-0", "", &text));
@@ -173,13 +174,20 @@ Test(streams, bad_queries)
     static const struct {
         const char *query, *code;
     } cases[] = {
-        {"channel=", "bad_channel"},           {"channel=a%20b", "bad_channel"},
-        {"channel", "bad_channel"},            {"channel=a&channel=%0a", "bad_channel"},
-        {"channel=fanfare.x", "reserved_channel"}, {"channel=a*", "bad_channel"},
-        {"userId=", "bad_user"},               {"userId=%0a", "bad_user"},
-        {"lastEventId=x", "bad_cursor"},       {"lastEventId=" RIG_EPOCH_TEXT "-01", "bad_cursor"},
-        {"meta=1", "bad_meta"},                {"meta=%7B", "bad_meta"},
-        {"meta=[]", "bad_meta"},               {"channel=%2", "bad_target"},
+        {"channel=", "bad_channel"},
+        {"channel=a%20b", "bad_channel"},
+        {"channel", "bad_channel"},
+        {"channel=a&channel=%0a", "bad_channel"},
+        {"channel=fanfare.x", "reserved_channel"},
+        {"channel=a*", "bad_channel"},
+        {"userId=", "bad_user"},
+        {"userId=%0a", "bad_user"},
+        {"lastEventId=x", "bad_cursor"},
+        {"lastEventId=" RIG_EPOCH_TEXT "-01", "bad_cursor"},
+        {"meta=1", "bad_meta"},
+        {"meta=%7B", "bad_meta"},
+        {"meta=[]", "bad_meta"},
+        {"channel=%2", "bad_target"},
     };
     char line[200];
 
@@ -209,8 +217,10 @@ Test(streams, channels_are_bounded_and_counted_once)
 Test(streams, meta_may_have_many_members)
 {
     char *text, id[CLIENT_ID_LEN + 1], line[64];
-    int fd = open_stream("/events?meta=%7B%22a%22:1,%22b%22:2,%22c%22:3,%22d%22:4,%22e%22:5,%22f%22:6,"
-                         "%22g%22:7,%22h%22:8,%22i%22:%209%7D", "User-Agent: test/1\r\n", &text);
+    int fd =
+        open_stream("/events?meta=%7B%22a%22:1,%22b%22:2,%22c%22:3,%22d%22:4,%22e%22:5,%22f%22:6,"
+                    "%22g%22:7,%22h%22:8,%22i%22:%209%7D",
+                    "User-Agent: test/1\r\n", &text);
 
     cr_assert_eq(http_status(text), 200, "%s", text);
     free(text);
@@ -293,11 +303,11 @@ Test(streams, bad_handshakes)
     http_problem("GET /ws", h, NULL, 400, "bad_handshake");
     snprintf(h, sizeof(h), "Upgrade: websocket\r\nConnection: Upgrade\r\n%s%s%s", v, k, k);
     http_problem("GET /ws", h, NULL, 400, "bad_handshake");
-    snprintf(h, sizeof(h), "Upgrade: websocket\r\nConnection: Upgrade\r\n%sSec-WebSocket-Key: x\r\n",
-             v);
+    snprintf(h, sizeof(h),
+             "Upgrade: websocket\r\nConnection: Upgrade\r\n%sSec-WebSocket-Key: x\r\n", v);
     http_problem("GET /ws", h, NULL, 400, "bad_handshake");
-    snprintf(h, sizeof(h), "Upgrade: websocket\r\nConnection: Upgrade\r\n%sSec-WebSocket-Version: 8\r\n",
-             k);
+    snprintf(h, sizeof(h),
+             "Upgrade: websocket\r\nConnection: Upgrade\r\n%sSec-WebSocket-Version: 8\r\n", k);
     http_problem("GET /ws", h, NULL, 426, "upgrade_required");
 }
 
@@ -312,8 +322,10 @@ static void is_refused_stream(const char *code)
     cr_assert_eq(http_status(a), 200, "%s", a);
     cr_assert_not_null(strstr(a, "Content-Type: text/event-stream\r\n"));
     cr_assert_eq(sscanf(http_body(a), "retry: %lu\n", &retry), 1, "%s", a);
-    snprintf(want, sizeof(want), "\nevent: fanfare.refused\ndata: {\"type\":\"fanfare.refused\","
-                                 "\"data\":{\"code\":\"%s\",\"retryAfter\":", code);
+    snprintf(want, sizeof(want),
+             "\nevent: fanfare.refused\ndata: {\"type\":\"fanfare.refused\","
+             "\"data\":{\"code\":\"%s\",\"retryAfter\":",
+             code);
     cr_assert_not_null(strstr(a, want), "%s", a);
     cr_assert_eq(sscanf(strstr(a, "retryAfter"), "retryAfter\":%lu}}", &after), 1);
     cr_assert_eq(retry, after);
@@ -473,13 +485,15 @@ Test(streams, list_of_clients)
     http_problem("GET /clients?after=x", NULL, NULL, 400, "bad_parameter");
     http_problem("GET /clients?user=%0a", NULL, NULL, 400, "bad_user");
     http_is("GET /channels", NULL, NULL, 200,
-            "{\"channels\":[{\"channel\":\"a\",\"subscribers\":3},{\"channel\":\"b\",\"subscribers\":4}],"
+            "{\"channels\":[{\"channel\":\"a\",\"subscribers\":3},{\"channel\":\"b\","
+            "\"subscribers\":4}],"
             "\"next\":null}");
     http_is("GET /channels?limit=1", NULL, NULL, 200, "],\"next\":\"a\"}");
     http_is("GET /channels?limit=1&after=a", NULL, NULL, 200, "{\"channel\":\"b\"");
     http_is("GET /stats", NULL, NULL, 200, "\"transports\":{\"sse\":7,\"websocket\":0}");
-    http_is("GET /stats", NULL, NULL, 200,
-            "\"top\":[{\"channel\":\"b\",\"subscribers\":4},{\"channel\":\"a\",\"subscribers\":3}]");
+    http_is(
+        "GET /stats", NULL, NULL, 200,
+        "\"top\":[{\"channel\":\"b\",\"subscribers\":4},{\"channel\":\"a\",\"subscribers\":3}]");
     for (int i = 0; i < 7; i++) {
         close(fd[i]);
     }

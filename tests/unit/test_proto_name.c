@@ -92,7 +92,7 @@ Test(name, subscription_forms)
         "a.*",         "*.a",          "a.*.b",     "a.>",
         "*.>",         "*.*",          ".*",        "*.",
         "private-a.*", "presence-a.>", "a..",       "a./b",
-        ".>",          "fanfare.*",    "fanfare.>", "fanfare.users.*",
+        ".>",          "*.fanfare.*",
     };
     static const char *const bad[] = {
         "",     "a*",    "*a",   "a.*b", ">.a",   "a.>.", "a>", ">>",  "**",
@@ -108,6 +108,9 @@ Test(name, subscription_forms)
         cr_expect_eq(name_check_subscription(str_of(bad[i]), NULL), ERR_INVALID, "%s", bad[i]);
     }
     cr_expect_eq(name_check_subscription(STR_LIT("fanfare.users"), NULL), ERR_RESERVED);
+    cr_expect_eq(name_check_subscription(STR_LIT("fanfare.*"), NULL), ERR_RESERVED);
+    cr_expect_eq(name_check_subscription(STR_LIT("fanfare.>"), NULL), ERR_RESERVED);
+    cr_expect_eq(name_check_subscription(STR_LIT("fanfare.users.*"), NULL), ERR_RESERVED);
     cr_expect_eq(name_check_subscription((struct str){"a\0.*", 4}, NULL), ERR_INVALID);
 }
 

@@ -109,8 +109,7 @@ Test(target, bad)
         {STR_LIT("/%ED%A0%80"), ERR_INVALID, "part at byte 1"},
         {STR_LIT("/%C3/%A9"), ERR_INVALID, "part at byte 1"},
         {STR_LIT("/e?a=b&c=%FF"), ERR_INVALID, "part at byte 9"},
-        {STR_LIT("/1/2/3/4/5/6/7"), ERR_LIMIT, "more than 6 segments"},
-        {STR_LIT("/1/2/3/4/5/6/"), ERR_LIMIT, "more than 6 segments"},
+        {STR_LIT("/1/2/3/4/5/6/7/%zz"), ERR_INVALID, "bad escape"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -120,6 +119,20 @@ Test(target, bad)
         cr_expect_not_null(strstr(why.text, cases[i].say), "%s: %s", cases[i].raw.p, why.text);
         cr_expect_neq(parse(cases[i].raw, &t, NULL), 0);
     }
+}
+
+Test(target, more_segments_than_are_kept)
+{
+    struct target t;
+
+    cr_assert_eq(parse(STR_LIT("/1/2/3/4/5/6"), &t, NULL), 0);
+    cr_expect_eq(t.nsegments, 6);
+    target_fini(&t);
+    cr_assert_eq(parse(STR_LIT("/1/2/3/4/5/6/7/8/9?a=b"), &t, NULL), 0);
+    cr_expect_eq(t.nsegments, TARGET_MAX_SEGMENTS + 1);
+    cr_expect(str_eqz(t.segments[5], "6"));
+    cr_expect_not_null(target_param(&t, "a"));
+    target_fini(&t);
 }
 
 Test(target, parameter_limit)

@@ -56,7 +56,8 @@ Test(sse, messages_of_all_kinds)
 {
     rig_drop(r, peer);
     rig_publish(r, "orders", "{\"n\": 99.99}");
-    is("id: " RIG_EPOCH_TEXT "-1\ndata: {\"type\":\"message\",\"channel\":\"orders\",\"id\":\"id-1\","
+    is("id: " RIG_EPOCH_TEXT
+       "-1\ndata: {\"type\":\"message\",\"channel\":\"orders\",\"id\":\"id-1\","
        "\"cursor\":\"" RIG_EPOCH_TEXT
        "-1\",\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"data\":{\"n\":99.99}}\n\n");
     rig_publish_kind(r, TARGET_USER, "ann", "1");

@@ -71,9 +71,10 @@ static void is_error(const char *op, const char *ref, const char *code)
     const char *got = answers(op);
     char head[300];
 
-    snprintf(head, sizeof(head),
-             "{\"type\":\"fanfare.reply\"%s%s,\"ok\":false,\"error\":{\"code\":\"%s\",\"message\":\"",
-             ref ? ",\"ref\":" : "", ref ? ref : "", code);
+    snprintf(
+        head, sizeof(head),
+        "{\"type\":\"fanfare.reply\"%s%s,\"ok\":false,\"error\":{\"code\":\"%s\",\"message\":\"",
+        ref ? ",\"ref\":" : "", ref ? ref : "", code);
     cr_assert(str_starts(str_of(got), str_of(head)), "%s\ngave %s\nnot  %s", op, got, head);
     cr_assert_eq(rig_count(got, "\n"), 1);
 }
@@ -300,8 +301,9 @@ Test(ops, hostile_names_are_escaped)
     cr_assert(str_starts(str_of(got), STR_LIT("{\"type\":\"fanfare.reply\",\"ok\":false")), "%s",
               got);
     cr_assert_null(strchr(got, 1));
-    got = answers("{\"op\":\"ping\",\""
-                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xe2\x82\xac\":1}");
+    got =
+        answers("{\"op\":\"ping\",\""
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xe2\x82\xac\":1}");
     cr_assert(str_starts(str_of(got), STR_LIT("{\"type\":\"fanfare.reply\",\"ok\":false")),
               "the name is cut at a character: %s", got);
 }

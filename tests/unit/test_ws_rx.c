@@ -96,16 +96,16 @@ static int close_sent(void)
 }
 
 /* Feeds a violation whole and byte by byte: both must give the code. */
-#define VIOLATION(build, want)                                                            \
-    do {                                                                                  \
-        static const size_t steps[] = {SIZE_MAX, 1, 3};                                   \
-        for (size_t si = 0; si < 3; si++) {                                               \
-            again();                                                                      \
-            build;                                                                        \
-            cr_assert_eq(feed_in(steps[si]), WS_RX_VIOLATION, #build);                    \
-            cr_assert_eq(close_sent(), (want), #build ": sent %d", close_sent());         \
-            cr_assert_eq(code, (want), #build ": code %d", code);                         \
-        }                                                                                 \
+#define VIOLATION(build, want)                                                    \
+    do {                                                                          \
+        static const size_t steps[] = {SIZE_MAX, 1, 3};                           \
+        for (size_t si = 0; si < 3; si++) {                                       \
+            again();                                                              \
+            build;                                                                \
+            cr_assert_eq(feed_in(steps[si]), WS_RX_VIOLATION, #build);            \
+            cr_assert_eq(close_sent(), (want), #build ": sent %d", close_sent()); \
+            cr_assert_eq(code, (want), #build ": code %d", code);                 \
+        }                                                                         \
     } while (0)
 
 static void add(unsigned first, const char *text)
@@ -221,8 +221,8 @@ Test(rx, clean_only_between_messages)
     wsc_text(&all, "");
     whole[3] = all.len;
     for (size_t cut = 0; cut <= all.len; cut++) {
-        bool want = cut == 0 || cut == whole[0] || cut == whole[1] || cut == whole[2] ||
-                    cut == whole[3];
+        bool want =
+            cut == 0 || cut == whole[0] || cut == whole[1] || cut == whole[2] || cut == whole[3];
         again();
         strbuf_add(&in, all.data, cut);
         cr_assert_eq(feed(), WS_RX_OPEN);
@@ -282,8 +282,8 @@ Test(rx, list_of_spares)
 
 Test(rx, close_is_answered_with_its_code)
 {
-    static const unsigned ok[] = {1000, 1001, 1002, 1003, 1007, 1008,
-                                  1009, 1010, 1011, 3000, 3999, 4000, 4999};
+    static const unsigned ok[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009,
+                                  1010, 1011, 3000, 3999, 4000, 4999};
 
     for (size_t i = 0; i < sizeof(ok) / sizeof(ok[0]); i++) {
         again();
@@ -327,8 +327,8 @@ Test(rx, what_follows_a_close_is_ignored)
 
 Test(rx, bad_close_frames)
 {
-    static const unsigned bad[] = {0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999,
-                                   5000, 65535};
+    static const unsigned bad[] = {0,    999,  1004, 1005, 1006, 1015,
+                                   1016, 1100, 2000, 2999, 5000, 65535};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         VIOLATION(wsc_close(&in, bad[i], ""), 1002);
@@ -339,8 +339,8 @@ Test(rx, bad_close_frames)
 /* wslay begins its check anew with every read. */
 Test(rx, bad_reason_of_a_close_however_it_is_split)
 {
-    static const char *const bad[] = {"\xff", "a\xc3", "abc\xe2\x82", "\xed\xa0\x80", "\xc0\xaf",
-                                      "\xf4\x90\x80\x80"};
+    static const char *const bad[] = {"\xff",         "a\xc3",    "abc\xe2\x82",
+                                      "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         for (size_t step = 1; step < 16; step++) {
@@ -433,9 +433,9 @@ Test(rx, bad_control_frames)
 
 Test(rx, bad_lengths)
 {
-    VIOLATION(RAW("\x81\xfe\x00\x05" MASK "xxxxx"), 1002);                    /* 16 bits for 5 */
+    VIOLATION(RAW("\x81\xfe\x00\x05" MASK "xxxxx"), 1002); /* 16 bits for 5 */
     VIOLATION(RAW("\x81\xff\x00\x00\x00\x00\x00\x00\x00\x05" MASK "xxxxx"), 1002);
-    VIOLATION(RAW("\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00" MASK), 1002);    /* highest bit */
+    VIOLATION(RAW("\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00" MASK), 1002); /* highest bit */
 }
 
 Test(rx, too_large)
@@ -487,9 +487,9 @@ Test(rx, number_of_fragments_is_bounded)
 
 Test(rx, bad_utf8_in_text)
 {
-    static const char *const bad[] = {"\x80", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
-                                      "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe",
-                                      "ok\xce\xba\xff", "cut\xe2\x82"};
+    static const char *const bad[] = {"\x80",         "\xc0\xaf",         "\xe0\x80\xaf",
+                                      "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80",
+                                      "\xfe",         "ok\xce\xba\xff",   "cut\xe2\x82"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         VIOLATION(add(0x81, bad[i]), 1007);
