@@ -82,12 +82,12 @@ struct fanfare_option_info {
     const char *default_value; /* as text */
     const char *group;         /* heading in --help */
     const char *help;
-    int is_switch;             /* takes no value on a command line */
-    int is_list;               /* may be given several times */
-    int is_action;             /* --help, --version, ...: not for fanfare_options_set */
-    int live;                  /* fanfare_reload applies it */
-    int cli_only;              /* not in a config file or the environment */
-    int hidden;                /* left out of --help */
+    int is_switch; /* takes no value on a command line */
+    int is_list;   /* may be given several times */
+    int is_action; /* --help, --version, ...: not for fanfare_options_set */
+    int live;      /* fanfare_reload applies it */
+    int cli_only;  /* not in a config file or the environment */
+    int hidden;    /* left out of --help */
 };
 
 FANFARE_API FANFARE_CHECK int fanfare_options_new(struct fanfare_options **out);
@@ -99,8 +99,7 @@ FANFARE_API FANFARE_CHECK int fanfare_options_info(size_t index, struct fanfare_
  * option gathers values; "" empties it. ERR_NOT_FOUND names the nearest. */
 FANFARE_API FANFARE_CHECK int fanfare_options_set(struct fanfare_options *o, const char *name,
                                                   const char *value, struct fanfare_why *why);
-FANFARE_API FANFARE_CHECK int fanfare_options_load_file(struct fanfare_options *o,
-                                                        const char *path,
+FANFARE_API FANFARE_CHECK int fanfare_options_load_file(struct fanfare_options *o, const char *path,
                                                         struct fanfare_why *why);
 /* FANFARE_MAX_BODY and the like, out of this process's environment. */
 FANFARE_API FANFARE_CHECK int fanfare_options_load_env(struct fanfare_options *o,
@@ -140,8 +139,8 @@ FANFARE_API void fanfare_free(struct fanfare *gw); /* stops first; NULL is fine 
 
 /* What became of a publication. */
 struct fanfare_receipt {
-    char id[201];    /* the message's id */
-    char cursor[36]; /* its place in the log */
+    char id[201];     /* the message's id */
+    char cursor[36];  /* its place in the log */
     uint64_t matched; /* clients it was for at that moment */
 };
 
@@ -203,18 +202,18 @@ struct fanfare_event {
     size_t size; /* of the struct the library fills */
     enum fanfare_event_kind kind;
     const char *client_id;
-    const char *user;      /* NULL: anonymous */
-    const char *transport; /* "sse", "websocket" */
-    const char *peer;      /* address and port */
-    const char *reason;    /* disconnected: why */
-    const char *channel;   /* published: to which channel, or NULL */
+    const char *user;        /* NULL: anonymous */
+    const char *transport;   /* "sse", "websocket" */
+    const char *peer;        /* address and port */
+    const char *reason;      /* disconnected: why */
+    const char *channel;     /* published: to which channel, or NULL */
     const char *target_user; /* published: to which user, or NULL */
-    const char *type;      /* published */
-    const char *id;        /* published */
-    const char *cursor;    /* published */
-    const char *data;      /* published, received: JSON text, NUL-terminated */
+    const char *type;        /* published */
+    const char *id;          /* published */
+    const char *cursor;      /* published */
+    const char *data;        /* published, received: JSON text, NUL-terminated */
     size_t data_len;
-    uint64_t matched;      /* published */
+    uint64_t matched; /* published */
 };
 
 /* Called on the thread where it happens (a shard's, or the publisher's), with

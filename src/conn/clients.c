@@ -70,8 +70,7 @@ static int grow(struct clients *c)
     return 0;
 }
 
-int clients_add(struct clients *c, unsigned shard, struct rng *rng, struct stream *s,
-                uint64_t *id)
+int clients_add(struct clients *c, unsigned shard, struct rng *rng, struct stream *s, uint64_t *id)
 {
     uint64_t random;
     uint32_t slot;

@@ -23,8 +23,8 @@ struct clients {
 #define CLIENT_ID_LEN 16
 
 /* Gives `s` a slot and an id. ERR_NOMEM, ERR_LIMIT. */
-int clients_add(struct clients *c, unsigned shard, struct rng *rng, struct stream *s,
-                uint64_t *id) FF_USE_RESULT;
+int clients_add(struct clients *c, unsigned shard, struct rng *rng, struct stream *s, uint64_t *id)
+    FF_USE_RESULT;
 void clients_remove(struct clients *c, uint64_t id);
 /* NULL if no such client is connected here. */
 struct stream *clients_find(const struct clients *c, uint64_t id);

@@ -44,8 +44,8 @@ struct conn_env {
     uint8_t key_secret[32]; /* keys clientKey */
     uint64_t now_ms;        /* monotonic, of this turn of the loop */
     bool draining;
-    uint64_t drain_ms;         /* over which clients are asked to leave */
-    struct stream *dirty;      /* to be flushed at the end of the turn */
+    uint64_t drain_ms;    /* over which clients are asked to leave */
+    struct stream *dirty; /* to be flushed at the end of the turn */
     struct stream **dirty_end;
 };
 

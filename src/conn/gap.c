@@ -40,8 +40,8 @@ static struct outbuf *marker_new(const struct stream *s, const struct stream_gap
 
     cursor_format((struct cursor){epoch, g->first ? g->first - 1 : 0}, from);
     cursor_format((struct cursor){epoch, g->last}, to);
-    strbuf_addf(&data,
-                "{\"scope\":\"all\",\"from\":\"%s\",\"to\":\"%s\",\"reason\":\"slow\"}", from, to);
+    strbuf_addf(&data, "{\"scope\":\"all\",\"from\":\"%s\",\"to\":\"%s\",\"reason\":\"slow\"}",
+                from, to);
     control_add(&frame, s->ops->transport, STR_LIT("fanfare.gap"), str_of(to), strbuf_str(&data));
     if (!strbuf_failed(&data) && !strbuf_failed(&frame)) {
         b = outbuf_of_bytes(strbuf_str(&frame));

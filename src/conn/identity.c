@@ -38,6 +38,6 @@ void stream_log(const struct stream *s, enum log_level level, const char *msg, c
         name[user.len] = '\0';
     }
     log_write(s->env->log, level, msg, "client", id, "user", user.len ? name : NULL, "transport",
-              transport_name(s->ops->transport), "peer", peer_text(&s->peer, peer),
-              key ? key : "", value, (char *)NULL);
+              transport_name(s->ops->transport), "peer", peer_text(&s->peer, peer), key ? key : "",
+              value, (char *)NULL);
 }

@@ -14,7 +14,7 @@
 
 struct outbuf {
     uint32_t refs;
-    uint32_t len[2];     /* by enum transport */
+    uint32_t len[2]; /* by enum transport */
     const char *data[2];
     struct frame *frame; /* a published message; NULL: private bytes */
     uint64_t seq;        /* of the message */

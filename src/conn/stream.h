@@ -54,16 +54,16 @@ struct stream {
     void *owner;            /* for the HTTP floor: what it must be told of the end, or NULL */
     uint64_t position;      /* seq of the newest message put, or as resumed */
     uint64_t messages, bytes;
-    uint64_t connected_at;  /* real ms */
-    uint64_t active_ms;     /* monotonic: last byte in or out */
+    uint64_t connected_at; /* real ms */
+    uint64_t active_ms;    /* monotonic: last byte in or out */
     int fd;
     struct peer peer;
-    uint8_t blocked : 1;  /* the socket took no more */
+    uint8_t blocked : 1; /* the socket took no more */
     uint8_t is_dirty : 1;
-    uint8_t ending : 1;   /* takes no more messages; closes once written */
-    uint8_t shut : 1;     /* our side is shut down; waiting for the peer's */
-    uint8_t dead : 1;     /* to be buried */
-    uint8_t open : 1;     /* registered and announced */
+    uint8_t ending : 1;      /* takes no more messages; closes once written */
+    uint8_t shut : 1;        /* our side is shut down; waiting for the peer's */
+    uint8_t dead : 1;        /* to be buried */
+    uint8_t open : 1;        /* registered and announced */
     uint8_t read_paused : 1; /* no more is read until the queue is short */
 };
 
@@ -75,14 +75,14 @@ struct stream {
 struct stream_intro {
     int fd; /* taken over, also on failure */
     struct peer peer;
-    struct str user;       /* empty: anonymous */
+    struct str user; /* empty: anonymous */
     struct str user_agent;
-    struct str meta;       /* checked, minified JSON object, or empty */
+    struct str meta;         /* checked, minified JSON object, or empty */
     const struct str *names; /* checked channels and patterns */
     unsigned nnames;
-    bool has_cursor;         /* a position was asked for; 0-0 if unreadable */
+    bool has_cursor; /* a position was asked for; 0-0 if unreadable */
     struct cursor cursor;
-    void *owner;             /* see struct stream */
+    void *owner; /* see struct stream */
 };
 
 /* Joins the router, registers the descriptor and queues the greeting
@@ -130,7 +130,7 @@ void stream_describe(const struct stream *s, struct strbuf *out);
 void stream_add_greeting(const struct stream *s, const struct stream_intro *intro,
                          struct cursor top, struct strbuf *out);
 
-#define STREAM_OF(ptr, member_name)                                                              \
+#define STREAM_OF(ptr, member_name) \
     ((struct stream *)(void *)((char *)(ptr)-offsetof(struct stream, member_name)))
 
 #endif

@@ -13,9 +13,9 @@ struct message {
     uint64_t matched;
     uint64_t except;
     struct frame *frame;
-    struct topic *topic; /* channel or user with members, or NULL; counted */
-    struct group_set groups; /* counted */
-    uint64_t interested;     /* bit a shard */
+    struct topic *topic;      /* channel or user with members, or NULL; counted */
+    struct group_set groups;  /* counted */
+    uint64_t interested;      /* bit a shard */
     _Alignas(8) char links[]; /* PORT_LINK_SIZE a shard */
 };
 

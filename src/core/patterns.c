@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 struct pattern_node {
-    UT_hash_handle hh;             /* among the parent's literal children */
+    UT_hash_handle hh; /* among the parent's literal children */
     struct pattern_node *parent;
     struct pattern_node *children; /* by literal segment */
     struct pattern_node *star;     /* any one segment */
@@ -79,8 +79,8 @@ void patterns_fini(struct patterns *ps)
     }
 }
 
-static struct pattern_node *literal_child(const struct patterns *ps,
-                                          const struct pattern_node *n, struct str seg)
+static struct pattern_node *literal_child(const struct patterns *ps, const struct pattern_node *n,
+                                          struct str seg)
 {
     struct pattern_node *c = NULL;
     unsigned h;

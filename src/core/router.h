@@ -56,7 +56,7 @@ struct str member_user(const struct member *m);
 /* ---- publishing (any thread) ---- */
 
 struct publication {
-    struct envelope envelope; /* kind, type, id, timestamp, source, data */
+    struct envelope envelope;  /* kind, type, id, timestamp, source, data */
     const struct str *targets; /* `count` names; unused for everyone */
     unsigned count;            /* at least 1 */
     uint64_t except;           /* member id that gets none of it; 0: nobody */
@@ -69,8 +69,8 @@ struct publish_result {
 
 /* One message a target, consecutive seqs, all or nothing. ERR_BUSY if a shard
  * concerned is full, ERR_NOMEM, ERR_RANGE. `results` has room for count. */
-int router_publish(struct router *r, const struct publication *p,
-                   struct publish_result *results) FF_USE_RESULT;
+int router_publish(struct router *r, const struct publication *p, struct publish_result *results)
+    FF_USE_RESULT;
 /* On the shard's thread: gives the message to the shard's matching members
  * and drops the shard's hold on it. Returns how many it was given to. */
 uint64_t router_deliver(struct router *r, unsigned shard, struct message *m,

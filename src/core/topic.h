@@ -25,15 +25,15 @@ struct topic_list {
 
 struct topic {
     UT_hash_handle hh;
-    atomic_uint refs;         /* the table's one, and one a message on its way */
+    atomic_uint refs; /* the table's one, and one a message on its way */
     enum topic_kind kind;
-    uint32_t listed;          /* subscriptions, shadowed ones too; 0: out of the table */
-    uint32_t total;           /* subscriptions in the lists of all shards */
-    uint64_t mark;            /* last match that visited the group */
+    uint32_t listed; /* subscriptions, shadowed ones too; 0: out of the table */
+    uint32_t total;  /* subscriptions in the lists of all shards */
+    uint64_t mark;   /* last match that visited the group */
     struct pattern_ref *refs_to_patterns; /* groups only: one a pattern */
     unsigned nshards;
     uint32_t name_len;
-    char *name;               /* behind local[]; a group's: its patterns, sorted, by ' ' */
+    char *name; /* behind local[]; a group's: its patterns, sorted, by ' ' */
     struct topic_list local[];
 };
 

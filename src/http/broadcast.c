@@ -12,7 +12,7 @@ static const struct json_limits item_limits = {
 /* A publication that was refused: what its problem or batch error says. */
 struct refusal {
     struct problem problem;
-    unsigned line;      /* NDJSON, from 1 */
+    unsigned line; /* NDJSON, from 1 */
     char detail[400];
     struct publish_error pe;
 };
@@ -26,15 +26,21 @@ static void refuse(struct refusal *r, int status, const char *code, const char *
 static void refuse_json(struct refusal *r, const struct json_error *err)
 {
     snprintf(r->detail, sizeof(r->detail), "byte %zu: %s", err->offset, err->text);
-    r->problem = (struct problem){.status = 400, .code = "bad_json", .detail = r->detail,
-                                  .has_offset = true, .offset = err->offset};
+    r->problem = (struct problem){.status = 400,
+                                  .code = "bad_json",
+                                  .detail = r->detail,
+                                  .has_offset = true,
+                                  .offset = err->offset};
 }
 
 static void refuse_publish(struct refusal *r)
 {
-    r->problem = (struct problem){.status = r->pe.status, .code = r->pe.code,
-                                  .detail = r->pe.detail, .field = r->pe.field,
-                                  .has_offset = true, .offset = r->pe.offset};
+    r->problem = (struct problem){.status = r->pe.status,
+                                  .code = r->pe.code,
+                                  .detail = r->pe.detail,
+                                  .field = r->pe.field,
+                                  .has_offset = true,
+                                  .offset = r->pe.offset};
 }
 
 /* ---- one publication ---- */
@@ -94,8 +100,8 @@ static bool publish_text(struct http_server *srv, struct str text, struct strbuf
         snprintf(r->detail, sizeof(r->detail),
                  "the publication has %zu bytes; %llu are allowed (max-message)", text.len,
                  (unsigned long long)srv->env->opt->max_message);
-        r->problem = (struct problem){.status = 413, .code = "message_too_large",
-                                      .detail = r->detail};
+        r->problem =
+            (struct problem){.status = 413, .code = "message_too_large", .detail = r->detail};
         return false;
     }
     rc = json_parse(srv->doc, text, &item_limits, &root, &err);
@@ -203,8 +209,7 @@ static enum MHD_Result batch_too_large(struct request *rq, unsigned max)
 static enum MHD_Result publish_array(struct request *rq)
 {
     unsigned max = rq->srv->env->opt->max_batch;
-    struct json_limits limits = {.max_depth = 65, .tree_depth = 1,
-                                 .max_nodes = (size_t)max + 2};
+    struct json_limits limits = {.max_depth = 65, .tree_depth = 1, .max_nodes = (size_t)max + 2};
     const struct json_node *root;
     struct json_error err;
     struct batch b;

@@ -12,15 +12,15 @@
 struct visit {
     struct mail mail;
     struct http_server *home;
-    struct request *rq;     /* touched only at home */
-    unsigned shard;         /* where it is, or goes */
+    struct request *rq; /* touched only at home */
+    unsigned shard;     /* where it is, or goes */
     void (*work)(struct visit *v, struct http_server *there);
     bool (*next)(struct visit *v); /* go on to shard + 1? NULL: no */
     struct strbuf out;
     bool found;
-    uint64_t id;            /* of the client, or where the list goes on */
+    uint64_t id; /* of the client, or where the list goes on */
     /* lists */
-    struct str user, name;  /* filters, in the request's memory */
+    struct str user, name; /* filters, in the request's memory */
     unsigned limit, listed;
     uint32_t slot;
     uint64_t last;
@@ -103,8 +103,8 @@ static enum MHD_Result visit_go(struct visit *v, struct mailbox *const *boxes,
 
 static enum MHD_Result no_client(struct request *rq)
 {
-    struct problem p = {.status = 404, .code = "not_found",
-                        .detail = "no client of this id is connected"};
+    struct problem p = {
+        .status = 404, .code = "not_found", .detail = "no client of this id is connected"};
 
     return respond_problem(rq, &p);
 }
@@ -239,7 +239,10 @@ static int check_direct(const struct json_node *root, struct problem *problem)
     for (const struct json_node *n = root->child; n; n = n->next) {
         if (!str_eqz(n->key, "type") && !str_eqz(n->key, "data")) {
             *problem = (struct problem){
-                .status = 400, .code = "unknown_field", .has_offset = true, .offset = n->offset,
+                .status = 400,
+                .code = "unknown_field",
+                .has_offset = true,
+                .offset = n->offset,
                 .detail = "a message to one client has only \"type\" and \"data\""};
             return ERR_INVALID;
         }
@@ -256,19 +259,26 @@ static int parse_direct(struct request *rq, struct publish *p, struct problem *p
     struct json_error err;
 
     if (rq->body.len > rq->srv->env->opt->max_message) {
-        *problem = (struct problem){.status = 413, .code = "message_too_large",
+        *problem = (struct problem){.status = 413,
+                                    .code = "message_too_large",
                                     .detail = "the message is over max-message"};
         return ERR_INVALID;
     }
     if (json_parse(rq->srv->doc, strbuf_str(&rq->body), &limits, &root, &err) != 0) {
         (void)errmsg_set(&rq->why, 0, "byte %zu: %s", err.offset, err.text);
-        *problem = (struct problem){.status = 400, .code = "bad_json", .detail = rq->why.text,
-                                    .has_offset = true, .offset = err.offset};
+        *problem = (struct problem){.status = 400,
+                                    .code = "bad_json",
+                                    .detail = rq->why.text,
+                                    .has_offset = true,
+                                    .offset = err.offset};
         return ERR_INVALID;
     }
     if (publish_parse(root, p, pe) != 0) {
-        *problem = (struct problem){.status = pe->status, .code = pe->code, .field = pe->field,
-                                    .detail = pe->detail, .has_offset = true,
+        *problem = (struct problem){.status = pe->status,
+                                    .code = pe->code,
+                                    .field = pe->field,
+                                    .detail = pe->detail,
+                                    .has_offset = true,
                                     .offset = pe->offset};
         return ERR_INVALID;
     }
@@ -375,25 +385,26 @@ enum MHD_Result get_clients(struct request *rq)
     const struct param *after = target_param(&rq->target, "after");
     const struct param *user = target_param(&rq->target, "user");
     const struct param *channel = target_param(&rq->target, "channel");
-    struct problem p = {.status = 400, .code = "bad_parameter", .field = "after",
+    struct problem p = {.status = 400,
+                        .code = "bad_parameter",
+                        .field = "after",
                         .detail = "after must be the \"next\" of an earlier answer"};
     enum MHD_Result result;
     struct visit *v;
     unsigned limit;
     uint64_t id = 0;
 
-    if (refuse_unknown_params(rq, known, 4, &result) != 0 ||
-        read_limit(rq, &limit, &result) != 0) {
+    if (refuse_unknown_params(rq, known, 4, &result) != 0 || read_limit(rq, &limit, &result) != 0) {
         return result;
     }
     if (user && name_check_user(user->value, &rq->why) != 0) {
-        p = (struct problem){.status = 400, .code = "bad_user", .field = "user",
-                             .detail = rq->why.text};
+        p = (struct problem){
+            .status = 400, .code = "bad_user", .field = "user", .detail = rq->why.text};
         return respond_problem(rq, &p);
     }
     if (channel && name_check_subscription(channel->value, &rq->why) != 0) {
-        p = (struct problem){.status = 400, .code = "bad_channel", .field = "channel",
-                             .detail = rq->why.text};
+        p = (struct problem){
+            .status = 400, .code = "bad_channel", .field = "channel", .detail = rq->why.text};
         return respond_problem(rq, &p);
     }
     if (after && (client_id_parse(after->value, &id) != 0 ||

@@ -80,7 +80,8 @@ static void send_timeout(const struct http_conn *hc)
 
 void http_timer_fired(struct wheel_timer *t)
 {
-    struct http_conn *hc = (struct http_conn *)(void *)((char *)t - offsetof(struct http_conn, timer));
+    struct http_conn *hc =
+        (struct http_conn *)(void *)((char *)t - offsetof(struct http_conn, timer));
     char peer[PEER_TEXT_MAX];
 
     if (hc->srv->env->now_ms < hc->deadline) {

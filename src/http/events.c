@@ -73,8 +73,7 @@ enum MHD_Result get_events(struct request *rq)
         strbuf_reset(&rq->out);
         r = respond_buffer(&rq->out);
     } else {
-        r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 512, reader, st,
-                                              stream_start_free);
+        r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 512, reader, st, stream_start_free);
         if (!r) {
             stream_start_free(st);
         }

@@ -36,8 +36,7 @@ static bool host_is_ours(const struct request *rq, struct str host)
     if (origin_parse_host(host, &h) != 0) {
         return false;
     }
-    return shared->open_hosts || origin_is_loopback(h.host) ||
-           listed_host(&shared->hosts, host) ||
+    return shared->open_hosts || origin_is_loopback(h.host) || listed_host(&shared->hosts, host) ||
            listed_host(&rq->srv->env->opt->allow_origin, host);
 }
 
@@ -78,8 +77,8 @@ int guard(struct request *rq, enum MHD_Result *result)
 
     rq->close = true; /* unless it passes */
     if (hosts > 1 || origins > 1) {
-        p = (struct problem){.status = 400, .code = "bad_request",
-                             .detail = "Host and Origin may stand only once"};
+        p = (struct problem){
+            .status = 400, .code = "bad_request", .detail = "Host and Origin may stand only once"};
         *result = respond_problem(rq, &p);
         return ERR_INVALID;
     }

@@ -61,4 +61,3 @@ struct str request_header_one(struct request *rq, const char *name)
     }
     return v;
 }
-

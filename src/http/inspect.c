@@ -33,7 +33,9 @@ int refuse_unknown_params(struct request *rq, const char *const *known, size_t n
 int read_limit(struct request *rq, unsigned *limit, enum MHD_Result *result)
 {
     const struct param *p = target_param(&rq->target, "limit");
-    struct problem problem = {.status = 400, .code = "bad_parameter", .field = "limit",
+    struct problem problem = {.status = 400,
+                              .code = "bad_parameter",
+                              .field = "limit",
                               .detail = "limit must be a whole number from 1 to 1000"};
     unsigned v = 0;
 
@@ -76,7 +78,9 @@ enum MHD_Result get_ready(struct request *rq)
         return result;
     }
     if (atomic_load(&rq->srv->shared->draining)) {
-        struct problem p = {.status = 503, .code = "draining", .retry_after_s = 1,
+        struct problem p = {.status = 503,
+                            .code = "draining",
+                            .retry_after_s = 1,
                             .detail = "the gateway is shutting down"};
         return respond_problem(rq, &p);
     }
@@ -116,14 +120,13 @@ enum MHD_Result get_stats(struct request *rq)
     cursor_format_epoch(sh->epoch, epoch);
     cursor_format(router_top(sh->router), cursor);
     strbuf_addf(out, "{\"version\":\"%s\",\"uptime\":%llu,\"epoch\":\"%s\",\"cursor\":\"%s\"",
-                sh->version, (unsigned long long)((clock_mono_ms() - sh->started_ms) / 1000),
-                epoch, cursor);
+                sh->version, (unsigned long long)((clock_mono_ms() - sh->started_ms) / 1000), epoch,
+                cursor);
     strbuf_addf(out, ",\"clientCount\":%llu,\"messageCount\":%llu", (unsigned long long)(sse + ws),
                 (unsigned long long)metrics_sum(sh->metrics, sh->nmetrics, METRIC_PUBLISHED));
     strbuf_addf(out, ",\"transports\":{\"sse\":%llu,\"websocket\":%llu}", (unsigned long long)sse,
                 (unsigned long long)ws);
-    strbuf_addf(out, ",\"channels\":{\"count\":%llu,\"top\":",
-                (unsigned long long)counts.channels);
+    strbuf_addf(out, ",\"channels\":{\"count\":%llu,\"top\":", (unsigned long long)counts.channels);
     add_top_channels(out, sh->router);
     strbuf_addf(out, "},\"users\":%llu,\"shards\":%u,\"counters\":{",
                 (unsigned long long)counts.users, sh->shards);
@@ -153,8 +156,7 @@ enum MHD_Result get_channels(struct request *rq)
     enum MHD_Result result;
     unsigned limit, n;
 
-    if (refuse_unknown_params(rq, known, 3, &result) != 0 ||
-        read_limit(rq, &limit, &result) != 0) {
+    if (refuse_unknown_params(rq, known, 3, &result) != 0 || read_limit(rq, &limit, &result) != 0) {
         return result;
     }
     v = calloc(limit + 1, sizeof(*v));
@@ -183,8 +185,8 @@ enum MHD_Result get_channels(struct request *rq)
 enum MHD_Result get_channel(struct request *rq)
 {
     struct str name = rq->target.segments[1];
-    struct problem p = {.status = 400, .code = "bad_channel", .field = "channel",
-                        .detail = rq->why.text};
+    struct problem p = {
+        .status = 400, .code = "bad_channel", .field = "channel", .detail = rq->why.text};
     uint32_t subscribers;
     uint64_t matching;
     enum MHD_Result result;

@@ -23,7 +23,7 @@ void limits_fini(struct limits *l)
 {
     struct limit_address *a, *next;
 
-    HASH_ITER(hh, l->table, a, next) {
+    HASH_ITER (hh, l->table, a, next) {
         HASH_DEL(l->table, a);
         free(a);
     }

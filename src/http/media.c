@@ -20,8 +20,7 @@ int request_media(struct request *rq, bool *ndjson, enum MHD_Result *result)
         n++;
     }
     if (request_header_one(rq, "Content-Encoding").len) {
-        *result = unsupported(rq,
-                          "a Content-Encoding is not understood; send the body as it is");
+        *result = unsupported(rq, "a Content-Encoding is not understood; send the body as it is");
         return ERR_INVALID;
     }
     if (n == 16 && strncasecmp(type.p, "application/json", 16) == 0) {
@@ -31,12 +30,11 @@ int request_media(struct request *rq, bool *ndjson, enum MHD_Result *result)
         *ndjson = true;
         return 0;
     }
-    if ((n == 0 || (n == 33 && strncasecmp(type.p, "application/x-www-form-urlencoded", 33) == 0)) &&
+    if ((n == 0 ||
+         (n == 33 && strncasecmp(type.p, "application/x-www-form-urlencoded", 33) == 0)) &&
         !request_header_one(rq, "Origin").p) {
         return 0; /* what curl -d says; a page cannot leave its Origin out */
     }
-    *result = unsupported(rq,
-                      "send application/json, or application/x-ndjson for a line each");
+    *result = unsupported(rq, "send application/json, or application/x-ndjson for a line each");
     return ERR_INVALID;
 }
-

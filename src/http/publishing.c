@@ -61,9 +61,9 @@ int publishing_run(struct http_shared *shared, struct rng *rng, const struct pub
     struct str *targets = few;
     char now[CLOCK_RFC3339_LEN + 1];
     uint64_t now_ms = clock_real_ms();
-    struct publication pub = {.envelope = {.kind = p->kind, .type = p->type, .source = p->source,
-                                           .data = p->data},
-                              .count = p->count};
+    struct publication pub = {
+        .envelope = {.kind = p->kind, .type = p->type, .source = p->source, .data = p->data},
+        .count = p->count};
     int rc;
 
     if (p->count > 1 && p->data.len > PUBLISH_MAX_BYTES / p->count) {

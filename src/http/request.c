@@ -2,7 +2,6 @@
 #include "http/request_private.h"
 #include "http/stream_query.h"
 
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -46,8 +45,7 @@ void request_free(struct request *rq)
 
 /* ---- checks before the body is read ---- */
 
-static enum MHD_Result problem(struct request *rq, int status, const char *code,
-                               const char *detail)
+static enum MHD_Result problem(struct request *rq, int status, const char *code, const char *detail)
 {
     struct problem p = {.status = status, .code = code, .detail = detail};
 
@@ -72,7 +70,8 @@ static bool framing_ok(struct request *rq, bool *has_body)
 
 static enum MHD_Result method_not_allowed(struct request *rq)
 {
-    struct problem p = {.status = 405, .code = "method_not_allowed",
+    struct problem p = {.status = 405,
+                        .code = "method_not_allowed",
                         .detail = "this path does not take that method; Allow names those it does"};
     struct MHD_Response *r;
 
@@ -115,7 +114,9 @@ static enum MHD_Result too_large(struct request *rq)
 
 static enum MHD_Result overloaded(struct request *rq)
 {
-    struct problem p = {.status = 503, .code = "overloaded", .retry_after_s = 1,
+    struct problem p = {.status = 503,
+                        .code = "overloaded",
+                        .retry_after_s = 1,
                         .detail = "too many request bodies at once (max-bodies); try again later"};
 
     return respond_problem(rq, &p);
@@ -128,8 +129,8 @@ static int check_body(struct request *rq, enum MHD_Result *result, bool has_body
     bool ndjson;
 
     if (!has_body) {
-        *result = problem(rq, 411, "length_required",
-                          "a POST needs a Content-Length, or a chunked body");
+        *result =
+            problem(rq, 411, "length_required", "a POST needs a Content-Length, or a chunked body");
         return ERR_INVALID;
     }
     if (length.len && strtoull(length.p, NULL, 10) > rq->srv->env->opt->max_body) {
@@ -149,7 +150,8 @@ static enum MHD_Result check_header(void *cls, enum MHD_ValueKind kind, const ch
     (void)kind;
     *ok = *ok && key_len > 0;
     for (size_t i = 0; i < key_len; i++) {
-        *ok = *ok && (unsigned char)key[i] > ' ' && key[i] != 0x7f && !strchr("()<>@,;:\\\"/[]?={}", key[i]);
+        *ok = *ok && (unsigned char)key[i] > ' ' && key[i] != 0x7f &&
+              !strchr("()<>@,;:\\\"/[]?={}", key[i]);
     }
     for (size_t i = 0; i < value_len; i++) {
         *ok = *ok && ((unsigned char)value[i] >= ' ' || value[i] == '\t') && value[i] != 0x7f;

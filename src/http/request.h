@@ -14,15 +14,15 @@ struct http_conn {
     struct http_server *srv;
     struct MHD_Connection *mhd; /* NULL until libmicrohttpd has announced it */
     struct wheel_timer timer;
-    uint64_t deadline;          /* monotonic ms */
-    uint64_t look;              /* ms until the next look at the peer */
+    uint64_t deadline; /* monotonic ms */
+    uint64_t look;     /* ms until the next look at the peer */
     struct peer peer;
     int fd;
     enum limit_kind over;
-    bool answered;  /* bytes of an answer may be out: no raw 408 any more */
-    bool detached;  /* the stream holds the connection's place in the limits */
-    bool ending;    /* resumed for its end: libmicrohttpd is to bury it */
-    bool parked;    /* fallback: suspended for as long as the stream lives */
+    bool answered; /* bytes of an answer may be out: no raw 408 any more */
+    bool detached; /* the stream holds the connection's place in the limits */
+    bool ending;   /* resumed for its end: libmicrohttpd is to bury it */
+    bool parked;   /* fallback: suspended for as long as the stream lives */
 };
 
 /* (Re)starts the connection's deadline. */
@@ -50,27 +50,27 @@ struct request {
     struct http_server *srv;
     struct http_conn *hc;
     struct MHD_Connection *mhd;
-    const char *method;         /* static or libmicrohttpd's; valid while served */
+    const char *method; /* static or libmicrohttpd's; valid while served */
     const char *version;
     const struct route *route;
     struct target target;
-    struct str origin;          /* allowed Origin to be echoed, or empty */
+    struct str origin; /* allowed Origin to be echoed, or empty */
     struct strbuf body;
-    struct strbuf out;          /* answer under construction */
-    char *raw;                  /* the raw target */
-    int answer_status;          /* prepared by a visit to another shard; 0: none */
+    struct strbuf out; /* answer under construction */
+    char *raw;         /* the raw target */
+    int answer_status; /* prepared by a visit to another shard; 0: none */
     enum { REQ_NEW, REQ_BODY, REQ_WAITING, REQ_ANSWERED } state;
     bool head;
-    bool close;                 /* the connection must not be used again */
-    bool called;                /* libmicrohttpd has called once */
+    bool close;  /* the connection must not be used again */
+    bool called; /* libmicrohttpd has called once */
     bool has_body;
     bool oversize;
     bool overload;
-    size_t held;                /* of http_shared.bodies */
+    size_t held; /* of http_shared.bodies */
     enum MHD_Result (*endpoint)(struct request *rq);
     enum MHD_Result (*finish)(struct request *rq); /* after REQ_WAITING */
-    struct stream_start *start; /* an upgrade under way */
-    struct visit *visit;        /* come back from other shards */
+    struct stream_start *start;                    /* an upgrade under way */
+    struct visit *visit;                           /* come back from other shards */
     struct errmsg why;
     char *owned[REQUEST_OWNED]; /* joined headers */
     unsigned nowned;

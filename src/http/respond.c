@@ -22,8 +22,7 @@ struct MHD_Response *respond_buffer(struct strbuf *body)
     struct MHD_Response *r;
 
     if (!body->failed && body->len == 0) {
-        return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "",
-                                               MHD_RESPMEM_PERSISTENT);
+        return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
     }
     data = strbuf_steal(body, &len);
     if (!data) {
@@ -179,9 +178,10 @@ static enum MHD_Result refuse_stream(struct request *rq, const char *code)
 enum MHD_Result respond_refused(struct request *rq, int status, const char *code,
                                 const char *detail)
 {
-    struct problem p = {
-        .status = status, .code = code, .detail = detail,
-        .retry_after_s = (unsigned)(rq->srv->env->opt->retry / 1000 + 1)};
+    struct problem p = {.status = status,
+                        .code = code,
+                        .detail = detail,
+                        .retry_after_s = (unsigned)(rq->srv->env->opt->retry / 1000 + 1)};
     struct str accept = request_header_one(rq, "Accept");
 
     if (accept.len && memmem(accept.p, accept.len, "text/event-stream", 17)) {

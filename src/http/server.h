@@ -36,21 +36,21 @@ struct http_shared {
     struct log *log;
     struct limits limits;
     unsigned shards;
-    struct http_server **servers;      /* by shard */
-    struct mailbox **tasks;            /* by shard; may use the router */
-    struct mailbox **deliveries;       /* by shard; in the order of the log */
+    struct http_server **servers;         /* by shard */
+    struct mailbox **tasks;               /* by shard; may use the router */
+    struct mailbox **deliveries;          /* by shard; in the order of the log */
     const struct metrics *const *metrics; /* by shard, and one for other threads */
     unsigned nmetrics;
     uint64_t epoch;
-    uint64_t started_ms;               /* monotonic */
+    uint64_t started_ms; /* monotonic */
     const char *version;
-    bool open_hosts;                   /* --insecure-open: any Host will do */
-    struct opt_list hosts;             /* further names that are ours ("host:port") */
-    bool detach;                       /* the self-test passed */
+    bool open_hosts;       /* --insecure-open: any Host will do */
+    struct opt_list hosts; /* further names that are ours ("host:port") */
+    bool detach;           /* the self-test passed */
     atomic_bool draining;
-    _Atomic uint64_t max_bodies;       /* option max-bodies */
-    _Atomic uint64_t bodies;           /* bytes of request bodies held now */
-    atomic_uint visits;                /* requests under way between shards */
+    _Atomic uint64_t max_bodies; /* option max-bodies */
+    _Atomic uint64_t bodies;     /* bytes of request bodies held now */
+    atomic_uint visits;          /* requests under way between shards */
     void *ctx;
     void (*published)(void *ctx, const struct http_published *p);
     bool wants_published;
@@ -65,16 +65,21 @@ struct http_server {
     struct MHD_Daemon *mhd;
     struct rt_source mhd_src;
     int mhd_fd;
-    bool again;             /* MHD_run has work that epoll does not tell */
-    unsigned ending;        /* connections that it must still bury */
-    int dummy;              /* what libmicrohttpd closes instead of a stream's socket */
+    bool again;               /* MHD_run has work that epoll does not tell */
+    unsigned ending;          /* connections that it must still bury */
+    int dummy;                /* what libmicrohttpd closes instead of a stream's socket */
     struct http_conn **conns; /* by descriptor */
     size_t nconns;
     unsigned open_conns;
 };
 
 /* Timers of connections that are still HTTP. */
-enum http_timer { HTTP_TIMER_HEADER = STREAM_TIMER_KINDS, HTTP_TIMER_BODY, HTTP_TIMER_ANSWER, HTTP_TIMER_IDLE };
+enum http_timer {
+    HTTP_TIMER_HEADER = STREAM_TIMER_KINDS,
+    HTTP_TIMER_BODY,
+    HTTP_TIMER_ANSWER,
+    HTTP_TIMER_IDLE
+};
 
 int http_server_init(struct http_server *srv, struct errmsg *why) FF_USE_RESULT;
 /* All streams must be gone. */

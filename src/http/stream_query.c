@@ -21,8 +21,8 @@ void stream_start_free(void *start)
     free(st);
 }
 
-static int refuse(struct request *rq, enum MHD_Result *result, const char *code,
-                  const char *field, const char *detail)
+static int refuse(struct request *rq, enum MHD_Result *result, const char *code, const char *field,
+                  const char *detail)
 {
     struct problem p = {.status = 400, .code = code, .field = field, .detail = detail};
 
@@ -124,8 +124,9 @@ static int read_position(struct request *rq, struct stream_start *st, bool sse,
     } else if (p && p->value.len) {
         st->intro.has_cursor = true;
         if (cursor_parse(p->value, &st->intro.cursor) != 0) {
-            return refuse(rq, result, "bad_cursor", "lastEventId",
-                          "lastEventId must be a cursor as the gateway sends it, such as k3f9-1042");
+            return refuse(
+                rq, result, "bad_cursor", "lastEventId",
+                "lastEventId must be a cursor as the gateway sends it, such as k3f9-1042");
         }
     }
     return 0;

@@ -10,7 +10,7 @@ struct stream_start {
     struct http_server *srv;
     struct http_conn *hc;
     struct stream_intro intro;
-    struct target target;   /* taken from the request */
+    struct target target; /* taken from the request */
     struct str *names;
     char *meta, *agent;
     bool done;

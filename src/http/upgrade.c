@@ -8,9 +8,8 @@
 
 /* libmicrohttpd gives the socket over; it is duplicated, and libmicrohttpd's
  * own descriptor closed at once (without TLS that shuts nothing down). */
-static void upgraded(void *cls, struct MHD_Connection *connection, void *req_cls,
-                     const char *extra, size_t extra_len, MHD_socket sock,
-                     struct MHD_UpgradeResponseHandle *urh)
+static void upgraded(void *cls, struct MHD_Connection *connection, void *req_cls, const char *extra,
+                     size_t extra_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *urh)
 {
     struct stream_start *st = cls;
     struct http_server *srv = st->srv;

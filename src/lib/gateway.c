@@ -448,8 +448,7 @@ int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct f
     rc = log_reopen(gw->log, msg);
     log_info(gw->log, "options reloaded");
     if (ignored) {
-        log_warn(gw->log, "some changed options need a restart", "count",
-                 num_text(text, ignored));
+        log_warn(gw->log, "some changed options need a restart", "count", num_text(text, ignored));
     }
     return rc;
 }

@@ -35,7 +35,7 @@ struct shard {
     struct fanfare *gw;
     unsigned index;
     pthread_t thread;
-    bool running;     /* the thread was started */
+    bool running; /* the thread was started */
     bool stopping;
     struct opt_version *opt;
     struct reactor *reactor;
@@ -46,7 +46,7 @@ struct shard {
     struct conn_env env;
     struct http_server http;
     struct metrics metrics;
-    struct listener *listeners; /* one a listen address */
+    struct listener *listeners;   /* one a listen address */
     _Atomic size_t backlog_bytes; /* of messages in `deliveries` */
     struct mail stop_mail;
     struct log_limit refusals;
@@ -62,8 +62,8 @@ struct fanfare {
     unsigned nshards;
     struct shard *shards;
     struct router *router;
-    pthread_mutex_t log_order;   /* the router's lock */
-    pthread_mutex_t api;         /* rng and metrics of calls from outside */
+    pthread_mutex_t log_order; /* the router's lock */
+    pthread_mutex_t api;       /* rng and metrics of calls from outside */
     struct rng rng;
     struct metrics metrics;
     const struct metrics *all_metrics[MAX_SHARDS + 1];
@@ -71,9 +71,9 @@ struct fanfare {
     struct mailbox *tasks[MAX_SHARDS];
     struct mailbox *deliveries[MAX_SHARDS];
     struct http_shared shared;
-    unsigned running;            /* shards with a thread; set before the stop */
-    atomic_uint stopping;        /* of those, shards that serve no HTTP any more */
-    atomic_uint max_backlog;     /* options that other threads read */
+    unsigned running;        /* shards with a thread; set before the stop */
+    atomic_uint stopping;    /* of those, shards that serve no HTTP any more */
+    atomic_uint max_backlog; /* options that other threads read */
     _Atomic uint64_t max_backlog_bytes;
     _Atomic uint64_t max_message;
     bool limits_ready;

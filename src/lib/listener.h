@@ -18,7 +18,7 @@ struct shard;
 
 /* One `listen` value, bound. */
 struct listen_point {
-    int *fds;      /* one a shard; unix: the same in each */
+    int *fds; /* one a shard; unix: the same in each */
     bool is_unix;
     char url[URL_MAX];
     char host[HOST_MAX]; /* "127.0.0.1:8080", as a Host header says it */

@@ -51,8 +51,8 @@ static int read_message(const struct fanfare *gw, const char *type, const char *
     return rc;
 }
 
-static int broadcast(struct fanfare *gw, enum target_kind kind, struct str target,
-                     const char *type, const char *json, struct fanfare_receipt *receipt)
+static int broadcast(struct fanfare *gw, enum target_kind kind, struct str target, const char *type,
+                     const char *json, struct fanfare_receipt *receipt)
 {
     struct publish p = {.kind = kind, .one = target, .count = 1};
     struct publish_outcome outcome;
@@ -89,12 +89,11 @@ int fanfare_broadcast_channel(struct fanfare *gw, const char *channel, const cha
 {
     int rc = name_check_channel(str_of(channel), NULL);
 
-    return rc ? rc
-              : broadcast(gw, TARGET_CHANNEL, str_of(channel), type, json, receipt);
+    return rc ? rc : broadcast(gw, TARGET_CHANNEL, str_of(channel), type, json, receipt);
 }
 
-int fanfare_broadcast_user(struct fanfare *gw, const char *user, const char *type,
-                           const char *json, struct fanfare_receipt *receipt)
+int fanfare_broadcast_user(struct fanfare *gw, const char *user, const char *type, const char *json,
+                           struct fanfare_receipt *receipt)
 {
     int rc = name_check_user(str_of(user), NULL);
 
@@ -126,8 +125,8 @@ static struct direct_mail *direct_new(struct fanfare *gw, const char *client_id,
     uint64_t id;
 
     *rc = check_running(gw);
-    if (*rc == 0 && (client_id_parse(str_of(client_id), &id) != 0 ||
-                     client_id_shard(id) >= gw->nshards)) {
+    if (*rc == 0 &&
+        (client_id_parse(str_of(client_id), &id) != 0 || client_id_shard(id) >= gw->nshards)) {
         *rc = FANFARE_ERR_NOT_FOUND;
     }
     if (*rc == 0) {

@@ -19,8 +19,8 @@
 
 struct frame {
     atomic_uint refs;
-    uint32_t sse_len; /* bytes[0 .. sse_len) */
-    uint32_t ws_len;  /* bytes[sse_len .. sse_len + ws_len) */
+    uint32_t sse_len;   /* bytes[0 .. sse_len) */
+    uint32_t ws_len;    /* bytes[sse_len .. sse_len + ws_len) */
     uint32_t seq_at[3]; /* where the decimal digits of seq stand */
     uint8_t seq_digits;
     char bytes[];
@@ -28,10 +28,10 @@ struct frame {
 
 struct envelope {
     enum target_kind kind;
-    struct str target;    /* channel or user id; unused for everyone */
+    struct str target; /* channel or user id; unused for everyone */
     struct str type, id, timestamp;
-    struct str source;    /* empty: left out */
-    struct str data;      /* valid JSON; minified here */
+    struct str source; /* empty: left out */
+    struct str data;   /* valid JSON; minified here */
     uint64_t epoch;
 };
 

@@ -108,7 +108,8 @@ static int bad_text(struct reading *r, enum field f, const struct json_node *n, 
     bool reserved = rc == ERR_RESERVED;
 
     return fail(r->err, reserved ? 422 : 400, reserved ? "reserved_name" : code,
-                str_of(field_names[f]), n->offset, "\"%s\" at byte %zu: %s", field_names[f], n->offset, why->text);
+                str_of(field_names[f]), n->offset, "\"%s\" at byte %zu: %s", field_names[f],
+                n->offset, why->text);
 }
 
 static int check_lone(struct reading *r, enum field f, const struct json_node *n)

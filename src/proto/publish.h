@@ -17,32 +17,32 @@ enum target_kind { TARGET_EVERYONE, TARGET_CHANNEL, TARGET_USER };
 /* All slices are borrowed: from the JSON text, its tree, or literals. */
 struct publish {
     enum target_kind kind;
-    bool several;            /* `channels` / `userIds` was used */
+    bool several; /* `channels` / `userIds` was used */
     bool ephemeral;
     bool require_ack;
     bool has_timestamp;
-    struct str type;         /* "message" if absent */
-    struct str id;           /* empty if absent */
-    struct str source;       /* empty if absent */
-    struct str timestamp;    /* RFC 3339 as sent, if has_timestamp */
-    struct str except;       /* a client id, empty if absent */
-    struct str data;         /* exact JSON text (not minified), "null" if absent */
-    uint32_t ttl_s;          /* 0 if absent */
-    struct str one;          /* the target, if not several */
+    struct str type;              /* "message" if absent */
+    struct str id;                /* empty if absent */
+    struct str source;            /* empty if absent */
+    struct str timestamp;         /* RFC 3339 as sent, if has_timestamp */
+    struct str except;            /* a client id, empty if absent */
+    struct str data;              /* exact JSON text (not minified), "null" if absent */
+    uint32_t ttl_s;               /* 0 if absent */
+    struct str one;               /* the target, if not several */
     const struct json_node *list; /* first of several: string nodes */
-    unsigned count;          /* targets: 1 for everyone */
+    unsigned count;               /* targets: 1 for everyone */
 };
 
 /* What the answer needs: HTTP status (400 syntax and types, 422 meaning),
  * a stable code, the field, a sentence with the fix. */
 struct publish_error {
     int status;
-    const char *code;  /* "wrong_type", "unknown_field", "duplicate_field",
+    const char *code; /* "wrong_type", "unknown_field", "duplicate_field",
                           "missing_value", "bad_name", "reserved_name",
                           "conflicting_targets", "unsupported", "too_many",
                           "bad_value" */
-    char field[32];    /* "" if none */
-    size_t offset;     /* byte in the source */
+    char field[32];   /* "" if none */
+    size_t offset;    /* byte in the source */
     char detail[320];
 };
 
@@ -51,8 +51,8 @@ struct publish_error {
  * types, more than one kind of target, empty lists, duplicate targets in a
  * list, more than PUBLISH_MAX_TARGETS, lone surrogates in our own strings.
  * `requireAck: true` without a user target is 422. 0 or ERR_INVALID. */
-int publish_parse(const struct json_node *node, struct publish *out,
-                  struct publish_error *err) FF_USE_RESULT;
+int publish_parse(const struct json_node *node, struct publish *out, struct publish_error *err)
+    FF_USE_RESULT;
 
 /* True if `s` is an RFC 3339 date-time (any offset, 0-9 fraction digits). */
 bool publish_timestamp_ok(struct str s);

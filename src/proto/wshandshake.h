@@ -20,10 +20,10 @@ struct ws_request {
 };
 
 struct ws_answer {
-    int status;                        /* 101, 400, 405 or 426 */
-    bool subprotocol;                  /* answer with WS_SUBPROTOCOL */
-    char accept[WS_ACCEPT_LEN + 1];    /* Sec-WebSocket-Accept, if 101 */
-    char detail[200];                  /* the reason and the fix, if not 101 */
+    int status;                     /* 101, 400, 405 or 426 */
+    bool subprotocol;               /* answer with WS_SUBPROTOCOL */
+    char accept[WS_ACCEPT_LEN + 1]; /* Sec-WebSocket-Accept, if 101 */
+    char detail[200];               /* the reason and the fix, if not 101 */
 };
 
 /* 426 for a plain GET without upgrade and for another version (the caller

@@ -61,8 +61,8 @@ static bool known_members(struct op *op, const char *const *known, size_t n)
         }
         near = suggest(m->key, known, n);
         snprintf(text, sizeof(text), "unknown member \"%.*s\"%s%s%s",
-                 (int)(m->key.len > 64 ? 64 : m->key.len), m->key.p, near ? "; did you mean \"" : "",
-                 near ? near : "", near ? "\"?" : "");
+                 (int)(m->key.len > 64 ? 64 : m->key.len), m->key.p,
+                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         reply_error(op, "bad_request", text);
         return false;
     }
@@ -222,8 +222,9 @@ static const struct {
     const char *name;
     void (*run)(struct op *op);
 } ops[] = {
-    {"subscribe", op_subscribe}, {"unsubscribe", op_unsubscribe}, {"meta", op_meta},
-    {"message", op_message},     {"ping", op_ping},               {"publish", op_publish},
+    {"subscribe", op_subscribe}, {"unsubscribe", op_unsubscribe},
+    {"meta", op_meta},           {"message", op_message},
+    {"ping", op_ping},           {"publish", op_publish},
 };
 
 #define NOPS (sizeof(ops) / sizeof(ops[0]))
@@ -241,8 +242,9 @@ static void unknown_op(struct op *op, struct str name)
     if (near) {
         snprintf(text, sizeof(text), "unknown op; did you mean \"%s\"?", near);
     } else {
-        snprintf(text, sizeof(text), "unknown op; there are subscribe, unsubscribe, meta, message, "
-                                     "ping");
+        snprintf(text, sizeof(text),
+                 "unknown op; there are subscribe, unsubscribe, meta, message, "
+                 "ping");
     }
     reply_error(op, "unknown_op", text);
 }

@@ -20,19 +20,19 @@ struct ws_rx {
     void *h_ctx;
     struct str in;
     struct strbuf *out;
-    bool dry;               /* asked for bytes when there were none */
-    bool closed;            /* a Close came */
-    uint16_t violation;     /* close code that wslay does not know to send */
+    bool dry;           /* asked for bytes when there were none */
+    bool closed;        /* a Close came */
+    uint16_t violation; /* close code that wslay does not know to send */
     uint64_t max_message, max_fragments;
     /* Across feeds. wslay keeps partial headers inside and cannot be asked, so
      * where frames begin is followed here: a header is handed over when it is
      * complete, and a Close frame whole, because wslay's check of the reason
      * goes wrong on a split one. */
     uint8_t hold[HOLD_MAX];
-    unsigned held, handed;  /* bytes in hold; how many wslay has got of them */
-    bool ready;             /* hold is complete */
-    uint64_t frame_left;    /* payload of the frame that is still to come */
-    uint64_t announced;     /* payload of the message's frames so far */
+    unsigned held, handed; /* bytes in hold; how many wslay has got of them */
+    bool ready;            /* hold is complete */
+    uint64_t frame_left;   /* payload of the frame that is still to come */
+    uint64_t announced;    /* payload of the message's frames so far */
     uint64_t fragments;
     bool message_open;
 };
@@ -79,8 +79,7 @@ static void check_announced(struct ws_rx *rx)
 
     if (opcode <= WS_BINARY && rx->frame_left >> 63 == 0) { /* else wslay sees it */
         rx->announced = opcode == WS_CONT ? rx->announced : 0;
-        if (rx->announced > rx->max_message ||
-            rx->frame_left > rx->max_message - rx->announced) {
+        if (rx->announced > rx->max_message || rx->frame_left > rx->max_message - rx->announced) {
             violate(rx, 1009);
         } else {
             rx->announced += rx->frame_left;
@@ -258,8 +257,7 @@ static enum ws_rx_state refuse(struct strbuf *out, uint16_t as, uint16_t *code)
 }
 
 enum ws_rx_state ws_rx_feed(struct ws_rx *rx, const struct ws_rx_handler *h, void *ctx,
-                            uint64_t max_message, struct str in, struct strbuf *out,
-                            uint16_t *code)
+                            uint64_t max_message, struct str in, struct strbuf *out, uint16_t *code)
 {
     int r;
 

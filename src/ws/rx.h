@@ -30,8 +30,8 @@ void ws_rx_free(struct ws_rx *rx);
  * `out`, whole frames. After any state but OPEN the rx is good for nothing but
  * ws_rx_free. `code` receives the close code of CLOSED (0: none) and VIOLATION. */
 enum ws_rx_state ws_rx_feed(struct ws_rx *rx, const struct ws_rx_handler *h, void *ctx,
-                            uint64_t max_message, struct str in, struct strbuf *out,
-                            uint16_t *code) FF_USE_RESULT;
+                            uint64_t max_message, struct str in, struct strbuf *out, uint16_t *code)
+    FF_USE_RESULT;
 /* No frame or message is under way: another client may use it. */
 bool ws_rx_clean(const struct ws_rx *rx);
 

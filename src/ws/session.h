@@ -16,10 +16,10 @@ struct ws_rx;
 /* What the WebSocket clients of one shard share. */
 struct ws_shard {
     struct conn_env *env;
-    struct ws_rx *spare;      /* clean contexts */
+    struct ws_rx *spare; /* clean contexts */
     unsigned nspare;
-    struct json_doc *doc;     /* for ops */
-    char *chunk;              /* read buffer */
+    struct json_doc *doc; /* for ops */
+    char *chunk;          /* read buffer */
 };
 
 int ws_shard_init(struct ws_shard *w, struct conn_env *env) FF_USE_RESULT;
