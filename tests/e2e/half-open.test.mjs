@@ -1,17 +1,16 @@
 // Peers that vanish without a word: the network goes away under them. Needs a
-// network namespace, so root and ip(8); runs with FANFARE_FULL=1.
+// network namespace, so root and ip(8); fails without them.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { full, within } from './lib/daemon.mjs';
+import { within } from './lib/daemon.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 test(
   'half-open peers are found and closed',
-  { skip: !full && 'needs FANFARE_FULL=1' },
   async () => {
     assert.equal(process.getuid(), 0, 'this test needs root, to make a network namespace');
     for (const [cmd, arg] of [

@@ -1,0 +1,203 @@
+/* test_core_harness.h - a router whose ports are plain lists on one thread, so
+ * that a test decides when a shard delivers. */
+#ifndef FF_TEST_CORE_HARNESS_H
+#define FF_TEST_CORE_HARNESS_H
+
+#include "core/router.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { H_SHARDS = 5, H_EPOCH = 12345 };
+
+/* The mailbox's node, inside the message. */
+struct h_link {
+    struct h_link *next;
+    struct message *m;
+};
+_Static_assert(sizeof(struct h_link) <= PORT_LINK_SIZE, "a link has room");
+
+struct harness;
+
+struct h_shard {
+    struct harness *h;
+    unsigned index;
+    struct h_link *first, **end;
+    unsigned waiting;
+    unsigned posted;   /* messages, ever */
+    uint64_t last_seq; /* newest delivered */
+    bool full;
+};
+
+struct harness {
+    struct router *r;
+    struct h_shard shards[H_SHARDS];
+    bool locked;
+    bool in_hook;
+    bool eager;   /* every message is delivered before it is quite posted */
+    uint64_t now; /* seq of the frame being delivered */
+    /* Called before the lock is taken: what another thread might do just then. */
+    void (*before_lock)(void *ctx);
+    void (*frame)(void *ctx, const struct frame *f, uint64_t seq);
+    void (*deliver)(void *ctx, struct member *m, uint64_t seq);
+    void *ctx;
+};
+
+static inline void h_lock(void *ctx)
+{
+    struct harness *h = ctx;
+
+    if (h->before_lock && !h->in_hook) {
+        h->in_hook = true;
+        h->before_lock(h->ctx);
+        h->in_hook = false;
+    }
+    cr_assert_not(h->locked, "the lock is not recursive");
+    h->locked = true;
+}
+
+static inline void h_unlock(void *ctx)
+{
+    struct harness *h = ctx;
+
+    cr_assert(h->locked);
+    h->locked = false;
+}
+
+static inline bool h_full(void *ctx, unsigned shard)
+{
+    const struct harness *h = ctx;
+
+    return h->shards[shard].full;
+}
+
+static inline bool h_pending(void *ctx, unsigned shard)
+{
+    const struct harness *h = ctx;
+
+    return h->shards[shard].first != NULL;
+}
+
+static inline void *h_begin(void *ctx, struct frame *f, uint64_t seq)
+{
+    struct h_shard *s = ctx;
+    char id[CURSOR_MAX + 8];
+    char cursor[CURSOR_MAX];
+
+    cr_assert_gt(seq, s->last_seq, "a shard's order is the log's");
+    s->last_seq = seq;
+    cursor_format((struct cursor){H_EPOCH, seq}, cursor);
+    snprintf(id, sizeof(id), "id: %s\n", cursor);
+    cr_assert(memmem(f->bytes, f->sse_len, id, strlen(id)), "the frame is sealed: %s", id);
+    s->h->now = seq;
+    if (s->h->frame) {
+        s->h->frame(s->h->ctx, f, seq);
+    }
+    return f;
+}
+
+static inline void h_deliver(void *ctx, void *token, struct member *m)
+{
+    const struct h_shard *s = ctx;
+
+    (void)token;
+    cr_assert_eq(m->shard, s->index, "delivered on another's shard");
+    if (s->h->deliver) {
+        s->h->deliver(s->h->ctx, m, s->h->now);
+    }
+}
+
+static inline void h_end(void *ctx, void *token)
+{
+    (void)ctx;
+    (void)token;
+}
+
+/* Delivers up to `max` messages on the shard. */
+static inline unsigned h_drain(struct harness *h, unsigned shard, unsigned max)
+{
+    struct h_shard *s = &h->shards[shard];
+    const struct core_sink sink = {s, h_begin, h_deliver, h_end};
+    unsigned n = 0;
+
+    while (s->first && n < max) {
+        struct message *m = s->first->m;
+        s->first = s->first->next;
+        if (!s->first) {
+            s->end = &s->first;
+        }
+        s->waiting--;
+        n++;
+        router_deliver(h->r, shard, m, &sink);
+    }
+    return n;
+}
+
+static inline void h_post(void *ctx, unsigned shard, struct message *m, void *link, size_t size)
+{
+    struct harness *h = ctx;
+    struct h_shard *s = &h->shards[shard];
+    struct h_link *l = link;
+
+    cr_assert(h->locked, "posted without the lock");
+    cr_assert_gt(size, 0);
+    *l = (struct h_link){NULL, m};
+    *s->end = l;
+    s->end = &l->next;
+    s->waiting++;
+    s->posted++;
+    if (h->eager) {
+        h_drain(h, shard, 1);
+    }
+}
+
+static inline void h_settle(void *ctx, unsigned shard)
+{
+    h_drain(ctx, shard, ~0u);
+}
+
+static inline void h_drain_all(struct harness *h)
+{
+    for (unsigned i = 0; i < H_SHARDS; i++) {
+        h_settle(h, i);
+    }
+}
+
+static inline int h_init(struct harness *h)
+{
+    const struct core_ports ports = {h, h_lock, h_unlock, h_post, h_full, h_settle, h_pending};
+
+    *h = (struct harness){0};
+    for (unsigned i = 0; i < H_SHARDS; i++) {
+        h->shards[i].h = h;
+        h->shards[i].index = i;
+        h->shards[i].end = &h->shards[i].first;
+    }
+    return router_new(H_SHARDS, H_EPOCH, 99, &ports, &h->r);
+}
+
+static inline void h_fini(struct harness *h)
+{
+    h_drain_all(h);
+    router_free(h->r);
+    h->r = NULL;
+}
+
+/* Publishes one message of `data` to each target. */
+static inline int h_publish(struct harness *h, enum target_kind kind, const struct str *targets,
+                            unsigned count, uint64_t except, struct publish_result *results)
+{
+    const struct publication p = {.envelope = {.kind = kind,
+                                               .type = STR_LIT("t"),
+                                               .id = STR_LIT("i"),
+                                               .timestamp = STR_LIT("2026-01-01T00:00:00.000Z"),
+                                               .data = STR_LIT("null")},
+                                  .targets = targets,
+                                  .count = count,
+                                  .except = except};
+
+    return router_publish(h->r, &p, results);
+}
+
+#endif
