@@ -12,7 +12,6 @@ import readline from 'node:readline';
 export const timeFactor = Number(process.env.FANFARE_TIME_FACTOR || 1);
 assert.ok(timeFactor > 0, 'FANFARE_TIME_FACTOR must be a positive number');
 export const slow = process.env.FANFARE_SLOW === '1';
-export const full = process.env.FANFARE_FULL === '1';
 
 /** A time limit in ms, scaled. For limits only, never for waiting. */
 export const scaled = (ms) => Math.ceil(ms * timeFactor);
