@@ -197,20 +197,3 @@ const struct param *target_unknown(const struct target *t, const char *const *kn
     }
     return NULL;
 }
-
-void target_add_encoded(struct strbuf *out, struct str s)
-{
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '-' || c == '.' || c == '_' || c == '~';
-        if (plain) {
-            strbuf_addc(out, (char)c);
-        } else {
-            char esc[3] = {'%', digits[c >> 4], digits[c & 15]};
-            strbuf_add(out, esc, sizeof(esc));
-        }
-    }
-}

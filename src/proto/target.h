@@ -43,8 +43,4 @@ const struct param *target_next(const struct target *t, const struct param *p);
 /* The first parameter whose name is in none of the lists, or NULL. */
 const struct param *target_unknown(const struct target *t, const char *const *known, size_t n);
 
-/* Appends `s` percent-encoded as one path segment or query value. */
-struct strbuf;
-void target_add_encoded(struct strbuf *out, struct str s);
-
 #endif

@@ -12,8 +12,6 @@ struct reactor {
     int epfd;
     void (*woken)(void *ctx);
     void *woken_ctx;
-    struct rt_deferred *head; /* first in, first out */
-    struct rt_deferred **tail;
     struct epoll_event events[BATCH];
 };
 
@@ -23,7 +21,6 @@ int reactor_new(struct reactor **out, struct errmsg *why)
     if (!r) {
         return errmsg_set(why, ERR_NOMEM, "out of memory for a reactor");
     }
-    r->tail = &r->head;
     r->epfd = epoll_create1(EPOLL_CLOEXEC);
     if (r->epfd < 0) {
         int rc = errmsg_set(why, ERR_SYSTEM, "cannot make an epoll set: %s", strerror(errno));
@@ -63,26 +60,6 @@ void reactor_del(struct reactor *r, int fd)
     (void)control(r, EPOLL_CTL_DEL, fd, 0, NULL); /* a descriptor that is not in stays out */
 }
 
-void reactor_defer(struct reactor *r, struct rt_deferred *d)
-{
-    d->next = NULL;
-    *r->tail = d;
-    r->tail = &d->next;
-}
-
-/* Also what the deferred work itself defers. */
-static void run_deferred(struct reactor *r)
-{
-    while (r->head) {
-        struct rt_deferred *d = r->head;
-        r->head = d->next;
-        if (!r->head) {
-            r->tail = &r->head;
-        }
-        d->run(d); /* may free d */
-    }
-}
-
 void reactor_on_wake(struct reactor *r, void (*woken)(void *ctx), void *ctx)
 {
     r->woken = woken;
@@ -91,8 +68,7 @@ void reactor_on_wake(struct reactor *r, void (*woken)(void *ctx), void *ctx)
 
 int reactor_wait(struct reactor *r, int timeout_ms)
 {
-    /* Deferred between two waits: it must not wait for an event. */
-    int n = epoll_wait(r->epfd, r->events, BATCH, r->head ? 0 : timeout_ms);
+    int n = epoll_wait(r->epfd, r->events, BATCH, timeout_ms);
     int rc = n;
     if (n < 0) {
         rc = errno == EINTR ? 0 : ERR_SYSTEM;
@@ -104,6 +80,5 @@ int reactor_wait(struct reactor *r, int timeout_ms)
         struct rt_source *src = r->events[i].data.ptr;
         src->on_event(src, r->events[i].events);
     }
-    run_deferred(r);
     return rc;
 }

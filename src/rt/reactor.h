@@ -11,20 +11,13 @@
 #include <stdint.h>
 
 struct rt_source;
-/* `events` are EPOLL* bits. Runs on the reactor's thread. A source may be
- * freed by its own or another callback only through reactor_defer (a later
- * event of the same wait could still point at it). */
+/* `events` are EPOLL* bits. Runs on the reactor's thread. A source must not be
+ * freed before reactor_wait has returned: a later event of the same wait could
+ * still point at it. */
 typedef void rt_source_fn(struct rt_source *src, uint32_t events);
 
 struct rt_source {
     rt_source_fn *on_event;
-};
-
-/* Work to run once after the current batch of events: intrusive, freed by
- * nobody here. */
-struct rt_deferred {
-    struct rt_deferred *next;
-    void (*run)(struct rt_deferred *d);
 };
 
 struct reactor;
@@ -37,10 +30,9 @@ void reactor_on_wake(struct reactor *r, void (*woken)(void *ctx), void *ctx);
 int reactor_add(struct reactor *r, int fd, uint32_t events, struct rt_source *src) FF_USE_RESULT;
 int reactor_mod(struct reactor *r, int fd, uint32_t events, struct rt_source *src) FF_USE_RESULT;
 void reactor_del(struct reactor *r, int fd);
-/* Waits up to timeout_ms (-1: for ever, 0: not at all), runs the callbacks of
- * what is ready, then everything deferred. Returns the number of events, or
- * ERR_SYSTEM; EINTR counts as none. */
+/* Waits up to timeout_ms (-1: for ever, 0: not at all) and runs the callbacks of
+ * what is ready. Returns the number of events, or ERR_SYSTEM; EINTR counts as
+ * none. */
 int reactor_wait(struct reactor *r, int timeout_ms) FF_USE_RESULT;
-void reactor_defer(struct reactor *r, struct rt_deferred *d);
 
 #endif

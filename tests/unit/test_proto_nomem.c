@@ -198,7 +198,6 @@ static int write_texts(void)
     control_add_reply_ok(&sb, STR_LIT("1"), STR_LIT("{}"));
     control_add_reply_error(&sb, STR_LIT("1"), "c", STR_LIT("m\xFF"));
     problem_add(&sb, 400, "c", STR_LIT("d\xFF"));
-    target_add_encoded(&sb, STR_LIT("a/b"));
     json_minify(&sb, STR_LIT("[ 1 , 2 ]"));
     int rc = strbuf_failed(&sb) ? ERR_NOMEM : 0;
     strbuf_fini(&sb);

@@ -176,26 +176,3 @@ Test(target, parameters)
     cr_expect_not_null(target_unknown(&t, NULL, 0));
     target_fini(&t);
 }
-
-Test(target, encoding_comes_back)
-{
-    struct strbuf sb = STRBUF_INIT;
-    struct target t;
-
-    target_add_encoded(&sb, STR_LIT("aZ09-._~/ %+&=?#\xC3\xA9\n"));
-    cr_expect(str_eqz(strbuf_str(&sb), "aZ09-._~%2F%20%25%2B%26%3D%3F%23%C3%A9%0A"));
-    strbuf_reset(&sb);
-    strbuf_addc(&sb, '/');
-    for (int c = 1; c < 128; c++) {
-        char one = (char)c;
-        target_add_encoded(&sb, (struct str){&one, 1});
-    }
-    cr_assert_eq(parse(strbuf_str(&sb), &t, NULL), 0);
-    cr_expect_eq(t.nsegments, 1);
-    cr_assert_eq(t.segments[0].len, 127);
-    for (int c = 1; c < 128; c++) {
-        cr_expect_eq(t.segments[0].p[c - 1], c);
-    }
-    target_fini(&t);
-    strbuf_fini(&sb);
-}

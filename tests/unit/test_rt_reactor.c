@@ -36,11 +36,9 @@ static void note(char c)
 
 struct watch {
     struct rt_source src; /* first */
-    struct rt_deferred later;
     int fd;
     uint32_t events;
     unsigned calls;
-    struct watch *victim;
 };
 
 static void on_event(struct rt_source *src, uint32_t events)
@@ -129,92 +127,6 @@ Test(reactor, many_ready_at_once_all_get_their_turn)
         cr_assert_eq(w[i].calls, 1);
         close(w[i].fd);
     }
-}
-
-static void run_a(struct rt_deferred *d)
-{
-    (void)d;
-    note('a');
-}
-
-static struct rt_deferred inner = {NULL, run_a};
-
-static void run_outer(struct rt_deferred *d)
-{
-    note('o');
-    reactor_defer(reactor, &inner);
-    free(d); /* its own memory */
-}
-
-static struct rt_deferred *outer(void)
-{
-    struct rt_deferred *d = malloc(sizeof *d);
-    cr_assert_not_null(d);
-    d->run = run_outer;
-    return d;
-}
-
-Test(reactor, deferred_between_waits_does_not_wait)
-{
-    struct rt_deferred one = {NULL, run_a};
-    reactor_defer(reactor, outer());
-    reactor_defer(reactor, &one);
-    cr_assert_eq(reactor_wait(reactor, -1), 0); /* for ever, if it waited */
-    cr_assert_str_eq(trace, "oaa");             /* the last by the first */
-    reactor_defer(reactor, &one);               /* may be used again */
-    cr_assert_eq(reactor_wait(reactor, -1), 0);
-    cr_assert_str_eq(trace, "oaaa");
-}
-
-static const void *freed;
-
-static void run_free(struct rt_deferred *d)
-{
-    char *w = (char *)d - offsetof(struct watch, later);
-    note('f');
-    freed = w;
-    free(w);
-}
-
-static void on_event_kill(struct rt_source *src, uint32_t events)
-{
-    struct watch *w = (struct watch *)src;
-    (void)events;
-    note('k');
-    if (w->victim) {
-        struct watch *v = w->victim;
-        v->victim = NULL;
-        w->victim = NULL;
-        reactor_del(reactor, v->fd);
-        close(v->fd);
-        reactor_defer(reactor, &v->later);
-    }
-}
-
-/* Both are ready in one batch, and the first to run does away with the other,
- * whose event is still to come. */
-Test(reactor, deferred_free_outlives_the_batch)
-{
-    struct watch *w[2];
-    for (unsigned i = 0; i < 2; i++) {
-        w[i] = malloc(sizeof *w[i]);
-        cr_assert_not_null(w[i]);
-        *w[i] = watch_eventfd();
-        w[i]->src.on_event = on_event_kill;
-        w[i]->later.run = run_free;
-        cr_assert_eq(reactor_add(reactor, w[i]->fd, EPOLLIN | EPOLLET, &w[i]->src), 0);
-        write_one(w[i]->fd);
-    }
-    w[0]->victim = w[1];
-    w[1]->victim = w[0];
-    cr_assert_eq(reactor_wait(reactor, -1), 2);
-    cr_assert_str_eq(trace, "kkf");
-    reactor_defer(reactor, outer());
-    cr_assert_eq(reactor_wait(reactor, 0), 0);
-    cr_assert_str_eq(trace, "kkfoa");
-    struct watch *left = freed == w[0] ? w[1] : w[0];
-    close(left->fd);
-    free(left);
 }
 
 static void on_alarm(int sig)
