@@ -35,24 +35,23 @@ struct http_shared {
     struct router *router;
     struct log *log;
     struct limits limits;
-    unsigned shards;
     struct http_server **servers;         /* by shard */
     struct mailbox **tasks;               /* by shard; may use the router */
     struct mailbox **deliveries;          /* by shard; in the order of the log */
     const struct metrics *const *metrics; /* by shard, and one for other threads */
-    unsigned nmetrics;
+    unsigned shards, nmetrics;
     uint64_t epoch;
     uint64_t started_ms; /* monotonic */
     const char *version;
-    bool open_hosts;       /* --insecure-open: any Host will do */
-    struct opt_list hosts; /* further names that are ours ("host:port") */
-    bool detach;           /* the self-test passed */
-    atomic_bool draining;
+    struct opt_list hosts;       /* further names that are ours ("host:port") */
     _Atomic uint64_t max_bodies; /* option max-bodies */
     _Atomic uint64_t bodies;     /* bytes of request bodies held now */
-    atomic_uint visits;          /* requests under way between shards */
     void *ctx;
     void (*published)(void *ctx, const struct http_published *p);
+    atomic_uint visits; /* requests under way between shards */
+    atomic_bool draining;
+    bool open_hosts; /* --insecure-open: any Host will do */
+    bool detach;     /* the self-test passed */
     bool wants_published;
 };
 

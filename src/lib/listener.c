@@ -274,12 +274,13 @@ void listen_free(struct listen_set *set)
 
 static void log_refusal(struct listener *l, const struct peer *peer, const char *limit)
 {
-    char text[PEER_TEXT_MAX];
+    char text[PEER_TEXT_MAX], number[NUM_LEN];
+    uint32_t held = 0;
 
     metrics_inc(&l->shard->metrics, METRIC_ACCEPT_REFUSED);
-    if (log_limit_pass(&l->shard->refusals, l->shard->env.now_ms, NULL)) {
+    if (log_limit_pass(&l->shard->refusals, l->shard->env.now_ms, &held)) {
         log_warn(l->shard->gw->log, "connection over a limit", "limit", limit, "peer",
-                 peer_text(peer, text));
+                 peer_text(peer, text), "unlogged", held ? num_text(number, held) : NULL);
     }
 }
 
