@@ -161,7 +161,9 @@ FANFARE_API FANFARE_CHECK int fanfare_broadcast_everyone(struct fanfare *gw, con
  * client that is gone meanwhile is FANFARE_OK too. */
 FANFARE_API FANFARE_CHECK int fanfare_send_client(struct fanfare *gw, const char *client_id,
                                                   const char *type, const char *json);
-/* Closes one connection; asynchronous in the same way. `reason` may be NULL. */
+/* Closes one connection; asynchronous in the same way. A WebSocket is told
+ * `reason` (NULL: none; at most 123 bytes of it) with close code 4001; handlers
+ * see "disconnected by the application". */
 FANFARE_API FANFARE_CHECK int fanfare_disconnect(struct fanfare *gw, const char *client_id,
                                                  const char *reason);
 

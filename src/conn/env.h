@@ -28,6 +28,16 @@ struct conn_hooks {
     void (*released)(void *ctx, const struct stream *s);
 };
 
+/* Log lines that peers can cause at will. */
+enum log_kind {
+    LOG_KIND_VIOLATION,
+    LOG_KIND_PONG,
+    LOG_KIND_TIMEOUT,
+    LOG_KIND_HANDSHAKE,
+    LOG_KIND_RESOURCE,
+    LOG_KINDS
+};
+
 struct conn_env {
     unsigned shard;
     uint64_t epoch;
@@ -43,6 +53,7 @@ struct conn_env {
     struct clients clients;
     uint8_t key_secret[32]; /* keys clientKey */
     uint64_t now_ms;        /* monotonic, of this turn of the loop */
+    struct log_limit log_limits[LOG_KINDS];
     bool draining;
     uint64_t drain_ms;    /* over which clients are asked to leave */
     struct stream *dirty; /* to be flushed at the end of the turn */
@@ -53,6 +64,8 @@ int conn_env_init(struct conn_env *env) FF_USE_RESULT;
 /* All streams must be gone. */
 void conn_env_fini(struct conn_env *env);
 
+/* May a line of that kind be written now? One a second, and all at level debug. */
+bool conn_env_may_log(struct conn_env *env, enum log_kind kind);
 /* For router_deliver; its ctx is the env. */
 struct core_sink conn_env_sink(struct conn_env *env);
 /* Writes what waits, one sendmsg a client, and buries dead streams. */

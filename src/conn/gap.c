@@ -85,7 +85,9 @@ bool gap_make_room(struct stream *s, uint64_t len)
 {
     struct stream_gap *g = live_gap(s);
     struct outbuf *marker;
+    uint64_t waiting = s->q.bytes;
     uint32_t place;
+    char lag[NUM_LEN];
     bool had = g != NULL;
 
     if (!g) {
@@ -102,7 +104,8 @@ bool gap_make_room(struct stream *s, uint64_t len)
         return false;
     }
     if (!had) {
-        stream_log(s, LOG_WARN_LVL, "slow client: dropping its oldest messages", NULL, NULL);
+        stream_log(s, LOG_WARN_LVL, "slow client: dropping its oldest messages", "lag",
+                   num_text(lag, waiting));
     }
     marker = marker_new(s, g);
     if (!marker || outq_insert(&s->q, place, marker, s->ops->transport) != 0) {

@@ -20,6 +20,12 @@ void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1])
     out[CLIENT_KEY_LEN] = '\0';
 }
 
+bool conn_env_may_log(struct conn_env *env, enum log_kind kind)
+{
+    return log_enabled(env->log, LOG_DEBUG_LVL) ||
+           log_limit_pass(&env->log_limits[kind], env->now_ms, NULL);
+}
+
 void stream_log(const struct stream *s, enum log_level level, const char *msg, const char *key,
                 const char *value)
 {

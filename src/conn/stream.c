@@ -416,7 +416,9 @@ void stream_timer_fired(struct wheel_timer *t)
         break;
     case STREAM_TIMER_PONG:
         metrics_inc(s->env->metrics, METRIC_PING_TIMEOUTS);
-        stream_log(s, LOG_INFO_LVL, "no pong in time", NULL, NULL);
+        if (conn_env_may_log(s->env, LOG_KIND_PONG)) {
+            stream_log(s, LOG_INFO_LVL, "no pong in time", NULL, NULL);
+        }
         stream_end(s, 1001, "no pong in time");
         break;
     case STREAM_TIMER_LEAVE:

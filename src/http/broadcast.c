@@ -13,34 +13,14 @@ static const struct json_limits item_limits = {
 struct refusal {
     struct problem problem;
     unsigned line; /* NDJSON, from 1 */
-    char detail[400];
+    struct errmsg text;
     struct publish_error pe;
 };
 
 static void refuse(struct refusal *r, int status, const char *code, const char *detail)
 {
-    snprintf(r->detail, sizeof(r->detail), "%s", detail);
-    r->problem = (struct problem){.status = status, .code = code, .detail = r->detail};
-}
-
-static void refuse_json(struct refusal *r, const struct json_error *err)
-{
-    snprintf(r->detail, sizeof(r->detail), "byte %zu: %s", err->offset, err->text);
-    r->problem = (struct problem){.status = 400,
-                                  .code = "bad_json",
-                                  .detail = r->detail,
-                                  .has_offset = true,
-                                  .offset = err->offset};
-}
-
-static void refuse_publish(struct refusal *r)
-{
-    r->problem = (struct problem){.status = r->pe.status,
-                                  .code = r->pe.code,
-                                  .detail = r->pe.detail,
-                                  .field = r->pe.field,
-                                  .has_offset = true,
-                                  .offset = r->pe.offset};
+    snprintf(r->text.text, sizeof(r->text.text), "%s", detail);
+    r->problem = (struct problem){.status = status, .code = code, .detail = r->text.text};
 }
 
 /* ---- one publication ---- */
@@ -97,20 +77,20 @@ static bool publish_text(struct http_server *srv, struct str text, struct strbuf
 
     r->line = 0;
     if (text.len > srv->env->opt->max_message) {
-        snprintf(r->detail, sizeof(r->detail),
+        snprintf(r->text.text, sizeof(r->text.text),
                  "the publication has %zu bytes; %llu are allowed (max-message)", text.len,
                  (unsigned long long)srv->env->opt->max_message);
         r->problem =
-            (struct problem){.status = 413, .code = "message_too_large", .detail = r->detail};
+            (struct problem){.status = 413, .code = "message_too_large", .detail = r->text.text};
         return false;
     }
     rc = json_parse(srv->doc, text, &item_limits, &root, &err);
     if (rc == ERR_INVALID || rc == ERR_LIMIT) {
-        refuse_json(r, &err);
+        r->problem = problem_of_json(&err, &r->text);
         return false;
     }
     if (rc == 0 && publish_parse(root, &p, &r->pe) != 0) {
-        refuse_publish(r);
+        r->problem = problem_of_publish(&r->pe);
         return false;
     }
     if (rc == 0 && p.require_ack) {
@@ -220,7 +200,7 @@ static enum MHD_Result publish_array(struct request *rq)
     }
     if (rc == ERR_INVALID) {
         struct refusal r;
-        refuse_json(&r, &err);
+        r.problem = problem_of_json(&err, &r.text);
         return respond_problem(rq, &r.problem);
     }
     if (rc != 0) {

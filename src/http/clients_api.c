@@ -41,7 +41,7 @@ static void visit_home(struct mail *m, void *ctx)
 
     (void)ctx;
     rq->visit = v;
-    rq->answer_status = 1;
+    rq->woken = true;
     MHD_resume_connection(rq->mhd);
     v->home->again = true;
     atomic_fetch_sub(&v->home->shared->visits, 1);
@@ -153,26 +153,6 @@ static enum MHD_Result finish_describe(struct request *rq)
     return take_visit(rq) ? respond_json(rq, 200) : no_client(rq);
 }
 
-enum MHD_Result get_client(struct request *rq)
-{
-    enum MHD_Result result;
-    struct visit *v;
-    uint64_t id;
-
-    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
-        return result;
-    }
-    if (!path_client(rq, &id)) {
-        return no_client(rq);
-    }
-    v = visit_new(rq, client_id_shard(id), work_describe);
-    if (!v) {
-        return respond_nomem(rq);
-    }
-    v->id = id;
-    return visit_go(v, rq->srv->shared->tasks, finish_describe);
-}
-
 static void work_disconnect(struct visit *v, struct http_server *there)
 {
     struct stream *s = find(v, there);
@@ -188,7 +168,10 @@ static enum MHD_Result finish_disconnect(struct request *rq)
     return take_visit(rq) ? respond_empty(rq, 204) : no_client(rq);
 }
 
-enum MHD_Result delete_client(struct request *rq)
+/* Sends the visit to the client that the path names. */
+static enum MHD_Result visit_client(struct request *rq,
+                                    void (*work)(struct visit *, struct http_server *),
+                                    enum MHD_Result (*finish)(struct request *))
 {
     enum MHD_Result result;
     struct visit *v;
@@ -200,12 +183,22 @@ enum MHD_Result delete_client(struct request *rq)
     if (!path_client(rq, &id)) {
         return no_client(rq);
     }
-    v = visit_new(rq, client_id_shard(id), work_disconnect);
+    v = visit_new(rq, client_id_shard(id), work);
     if (!v) {
         return respond_nomem(rq);
     }
     v->id = id;
-    return visit_go(v, rq->srv->shared->tasks, finish_disconnect);
+    return visit_go(v, rq->srv->shared->tasks, finish);
+}
+
+enum MHD_Result get_client(struct request *rq)
+{
+    return visit_client(rq, work_describe, finish_describe);
+}
+
+enum MHD_Result delete_client(struct request *rq)
+{
+    return visit_client(rq, work_disconnect, finish_disconnect);
 }
 
 /* ---- a message to one client ---- */
@@ -234,13 +227,15 @@ static enum MHD_Result finish_message(struct request *rq)
 }
 
 /* Only `type` and `data`: the rest of a publication makes no sense for one. */
-static int check_direct(const struct json_node *root, struct problem *problem)
+static int check_direct(struct request *rq, const struct json_node *root, struct problem *problem)
 {
     for (const struct json_node *n = root->child; n; n = n->next) {
         if (!str_eqz(n->key, "type") && !str_eqz(n->key, "data")) {
+            (void)errmsg_set(&rq->why, 0, "%.*s", (int)n->key.len, n->key.p); /* a known name */
             *problem = (struct problem){
                 .status = 400,
                 .code = "unknown_field",
+                .field = rq->why.text,
                 .has_offset = true,
                 .offset = n->offset,
                 .detail = "a message to one client has only \"type\" and \"data\""};
@@ -265,24 +260,14 @@ static int parse_direct(struct request *rq, struct publish *p, struct problem *p
         return ERR_INVALID;
     }
     if (json_parse(rq->srv->doc, strbuf_str(&rq->body), &limits, &root, &err) != 0) {
-        (void)errmsg_set(&rq->why, 0, "byte %zu: %s", err.offset, err.text);
-        *problem = (struct problem){.status = 400,
-                                    .code = "bad_json",
-                                    .detail = rq->why.text,
-                                    .has_offset = true,
-                                    .offset = err.offset};
+        *problem = problem_of_json(&err, &rq->why);
         return ERR_INVALID;
     }
     if (publish_parse(root, p, pe) != 0) {
-        *problem = (struct problem){.status = pe->status,
-                                    .code = pe->code,
-                                    .field = pe->field,
-                                    .detail = pe->detail,
-                                    .has_offset = true,
-                                    .offset = pe->offset};
+        *problem = problem_of_publish(pe);
         return ERR_INVALID;
     }
-    return check_direct(root, problem);
+    return check_direct(rq, root, problem);
 }
 
 enum MHD_Result post_client_message(struct request *rq)

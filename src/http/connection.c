@@ -91,11 +91,13 @@ void http_timer_fired(struct wheel_timer *t)
     }
     if (t->kind != HTTP_TIMER_IDLE) {
         metrics_inc(hc->srv->env->metrics, METRIC_HTTP_TIMEOUTS);
-        log_info(hc->srv->env->log,
-                 t->kind == HTTP_TIMER_HEADER ? "request headers not finished in time"
-                 : t->kind == HTTP_TIMER_BODY ? "request body not finished in time"
-                                              : "answer not taken in time",
-                 "peer", peer_text(&hc->peer, peer));
+        if (conn_env_may_log(hc->srv->env, LOG_KIND_TIMEOUT)) {
+            log_info(hc->srv->env->log,
+                     t->kind == HTTP_TIMER_HEADER ? "request headers not finished in time"
+                     : t->kind == HTTP_TIMER_BODY ? "request body not finished in time"
+                                                  : "answer not taken in time",
+                     "peer", peer_text(&hc->peer, peer));
+        }
         if (!hc->answered) {
             send_timeout(hc);
         }

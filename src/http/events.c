@@ -19,7 +19,9 @@ static ssize_t begin_stream(struct stream_start *st)
         fd = detach_park(hc->mhd);
     }
     if (fd < 0) {
-        log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
+        if (conn_env_may_log(srv->env, LOG_KIND_RESOURCE)) {
+            log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
+        }
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
     hc->detached = true;

@@ -308,8 +308,8 @@ enum MHD_Result request_step(struct request *rq, const char *method, const char 
         wheel_stop(&rq->hc->timer);
         return rq->oversize ? too_large(rq) : rq->overload ? overloaded(rq) : rq->endpoint(rq);
     case REQ_WAITING:
-        if (rq->answer_status == 0) {
-            return MHD_YES; /* woken without an answer: wait on */
+        if (!rq->woken) {
+            return MHD_YES; /* not by the visit: wait on */
         }
         return rq->finish(rq);
     case REQ_NEW:

@@ -43,6 +43,7 @@ struct problem {
 };
 
 struct route;
+struct publish_error;
 
 #define REQUEST_OWNED 6
 
@@ -58,7 +59,7 @@ struct request {
     struct strbuf body;
     struct strbuf out; /* answer under construction */
     char *raw;         /* the raw target */
-    int answer_status; /* prepared by a visit to another shard; 0: none */
+    bool woken;        /* the visit to other shards is back */
     enum { REQ_NEW, REQ_BODY, REQ_WAITING, REQ_ANSWERED } state;
     bool head;
     bool close;  /* the connection must not be used again */
@@ -75,6 +76,12 @@ struct request {
     char *owned[REQUEST_OWNED]; /* joined headers */
     unsigned nowned;
 };
+
+struct json_error;
+/* A problem of a body that is no JSON, or no publication. `text` holds the
+ * detail of the former. */
+struct problem problem_of_json(const struct json_error *err, struct errmsg *text);
+struct problem problem_of_publish(const struct publish_error *pe);
 
 /* ---- answers (each ends the request; the value goes back to libmicrohttpd) ---- */
 
@@ -100,7 +107,6 @@ enum MHD_Result respond_refused(struct request *rq, int status, const char *code
 struct str request_header(struct request *rq, const char *name, unsigned *lines);
 /* The first line of that name. */
 struct str request_header_one(struct request *rq, const char *name);
-struct publish_error;
 void problem_add_details(struct strbuf *out, const struct problem *p, unsigned line);
 
 /* 0, or an answer was queued and *result is to be returned. */

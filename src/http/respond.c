@@ -117,6 +117,26 @@ void problem_add_details(struct strbuf *out, const struct problem *p, unsigned l
     }
 }
 
+struct problem problem_of_json(const struct json_error *err, struct errmsg *text)
+{
+    (void)errmsg_set(text, 0, "byte %zu: %s", err->offset, err->text);
+    return (struct problem){.status = 400,
+                            .code = "bad_json",
+                            .detail = text->text,
+                            .has_offset = true,
+                            .offset = err->offset};
+}
+
+struct problem problem_of_publish(const struct publish_error *pe)
+{
+    return (struct problem){.status = pe->status,
+                            .code = pe->code,
+                            .detail = pe->detail,
+                            .field = pe->field,
+                            .has_offset = true,
+                            .offset = pe->offset};
+}
+
 static void log_problem(const struct request *rq, const struct problem *p)
 {
     char peer[PEER_TEXT_MAX];

@@ -22,7 +22,9 @@ static void upgraded(void *cls, struct MHD_Connection *connection, void *req_cls
     (void)MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
     srv->again = true;
     if (fd < 0) {
-        log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
+        if (conn_env_may_log(srv->env, LOG_KIND_RESOURCE)) {
+            log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
+        }
     } else {
         st->intro.fd = fd;
         st->hc->detached = true;
@@ -52,9 +54,14 @@ static enum MHD_Result refuse_handshake(struct request *rq, const struct ws_answ
     const char *code = a->status == 426   ? "upgrade_required"
                        : a->status == 405 ? "method_not_allowed"
                                           : "bad_handshake";
+    char peer[PEER_TEXT_MAX], status[NUM_LEN];
     struct MHD_Response *r;
 
-    log_info(rq->srv->env->log, "WebSocket handshake refused", "detail", a->detail);
+    if (conn_env_may_log(rq->srv->env, LOG_KIND_HANDSHAKE)) {
+        log_info(rq->srv->env->log, "WebSocket handshake refused", "peer",
+                 peer_text(&rq->hc->peer, peer), "status", num_text(status, (uint64_t)a->status),
+                 "detail", a->detail);
+    }
     problem_add(&rq->out, a->status, code, str_of(a->detail));
     r = respond_buffer(&rq->out);
     if (!r) {

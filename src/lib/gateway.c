@@ -4,6 +4,7 @@
 #include "lib/gateway.h"
 
 #include "base/clock.h"
+#include "base/strbuf.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -419,15 +420,35 @@ static int hand_round(struct fanfare *gw, struct opt_version *v)
     return 0;
 }
 
+/* What differs but takes effect only at a start, by name. */
+static void say_ignored(struct fanfare *gw, const struct options *now, const struct options *want)
+{
+    struct strbuf names = STRBUF_INIT;
+
+    for (enum opt_id id = 0; id < OPT_ID_COUNT; id++) {
+        const struct opt_info *info = options_info(id);
+        if (!(info->flags & (OPT_LIVE | OPT_CLI)) && !options_same(now, want, id)) {
+            strbuf_adds(&names, names.len ? ", " : "");
+            strbuf_adds(&names, info->name);
+        }
+    }
+    log_warn(gw->log, "some changed options need a restart", "options",
+             strbuf_failed(&names) ? NULL : names.data);
+    strbuf_fini(&names);
+}
+
 int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct fanfare_why *why)
 {
     struct errmsg *msg = (struct errmsg *)(void *)why;
     struct opt_version *v;
     unsigned ignored = 0;
-    char text[NUM_LEN];
-    int rc = options_check(&o->o, msg);
+    struct errmsg local = {""};
+    int rc;
 
+    msg = msg ? msg : &local;
+    rc = options_check(&o->o, msg);
     if (rc != 0) {
+        log_error(gw->log, "options not reloaded", "because", msg->text);
         return rc;
     }
     if (gw->state != GW_RUNNING) {
@@ -448,7 +469,7 @@ int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct f
     rc = log_reopen(gw->log, msg);
     log_info(gw->log, "options reloaded");
     if (ignored) {
-        log_warn(gw->log, "some changed options need a restart", "count", num_text(text, ignored));
+        say_ignored(gw, &v->o, &o->o);
     }
     return rc;
 }

@@ -64,15 +64,13 @@ static int broadcast(struct fanfare *gw, enum target_kind kind, struct str targe
     }
     pthread_mutex_lock(&gw->api);
     rng_uuid7(&gw->rng, clock_real_ms(), id);
-    metrics_inc(&gw->metrics, METRIC_PUBLISHED);
     pthread_mutex_unlock(&gw->api);
     p.id = str_of(id);
     rc = publishing_run(&gw->shared, NULL, &p, &outcome);
+    pthread_mutex_lock(&gw->api);
+    metrics_inc(&gw->metrics, rc == 0 ? METRIC_PUBLISHED : METRIC_PUBLISH_REFUSED);
+    pthread_mutex_unlock(&gw->api);
     if (rc != 0) {
-        pthread_mutex_lock(&gw->api);
-        metrics_dec(&gw->metrics, METRIC_PUBLISHED);
-        metrics_inc(&gw->metrics, METRIC_PUBLISH_REFUSED);
-        pthread_mutex_unlock(&gw->api);
         return rc;
     }
     if (receipt) {

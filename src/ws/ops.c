@@ -48,7 +48,8 @@ static void reply_error(struct op *op, const char *code, const char *message)
 /* Refuses members that are not in `known` (besides op and ref). */
 static bool known_members(struct op *op, const char *const *known, size_t n)
 {
-    char text[320];
+    char shown[NAME_SHOW_MAX];
+    char text[NAME_SHOW_MAX + 128];
 
     for (const struct json_node *m = op->root->child; m; m = m->next) {
         const char *near;
@@ -60,8 +61,7 @@ static bool known_members(struct op *op, const char *const *known, size_t n)
             continue;
         }
         near = suggest(m->key, known, n);
-        snprintf(text, sizeof(text), "unknown member \"%.*s\"%s%s%s",
-                 (int)(m->key.len > 64 ? 64 : m->key.len), m->key.p,
+        snprintf(text, sizeof(text), "unknown member \"%s\"%s%s%s", name_show(m->key, shown),
                  near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         reply_error(op, "bad_request", text);
         return false;
@@ -139,6 +139,8 @@ static void op_unsubscribe(struct op *op)
 {
     static const char *const members[] = {"channel"};
     const struct json_node *n;
+    char shown[NAME_SHOW_MAX];
+    struct errmsg why;
     int rc;
 
     if (!known_members(op, members, 1) || !(n = need(op, "channel", JSON_STRING))) {
@@ -148,7 +150,9 @@ static void op_unsubscribe(struct op *op)
     if (rc == 0) {
         reply_channel(op, n->text, NULL, false);
     } else if (rc == ERR_NOT_FOUND) {
-        reply_error(op, "not_subscribed", "not subscribed to this channel");
+        (void)errmsg_set(&why, 0, "this client is not subscribed to \"%s\"",
+                         name_show(n->text, shown));
+        reply_error(op, "not_subscribed", why.text);
     } else {
         stream_end(op->s, 1011, "out of memory");
     }
@@ -232,21 +236,25 @@ static const struct {
 static void unknown_op(struct op *op, struct str name)
 {
     const char *names[NOPS];
+    char shown[NAME_SHOW_MAX];
+    struct strbuf text = STRBUF_INIT;
     const char *near;
-    char text[200];
 
     for (size_t i = 0; i < NOPS; i++) {
         names[i] = ops[i].name;
     }
     near = suggest(name, names, NOPS);
+    strbuf_addf(&text, "unknown op \"%s\"; ", name_show(name, shown));
     if (near) {
-        snprintf(text, sizeof(text), "unknown op; did you mean \"%s\"?", near);
+        strbuf_addf(&text, "did you mean \"%s\"?", near);
     } else {
-        snprintf(text, sizeof(text),
-                 "unknown op; there are subscribe, unsubscribe, meta, message, "
-                 "ping");
+        strbuf_adds(&text, "there are");
+        for (size_t i = 0; i < NOPS; i++) {
+            strbuf_addf(&text, "%s %s", i ? "," : "", names[i]);
+        }
     }
-    reply_error(op, "unknown_op", text);
+    reply_error(op, "unknown_op", strbuf_failed(&text) ? "unknown op" : text.data);
+    strbuf_fini(&text);
 }
 
 /* The client's ref, to be echoed exactly: a string or a number. */
@@ -263,6 +271,19 @@ static bool take_ref(struct op *op)
     }
     op->ref = ref->raw;
     return true;
+}
+
+static bool refuse_duplicate(struct op *op)
+{
+    const struct json_node *twice = json_duplicate(op->root);
+    char shown[NAME_SHOW_MAX];
+    char text[NAME_SHOW_MAX + 32];
+
+    if (twice) {
+        snprintf(text, sizeof(text), "member \"%s\" stands twice", name_show(twice->key, shown));
+        reply_error(op, "bad_request", text);
+    }
+    return twice != NULL;
 }
 
 void ws_op(struct ws_shard *w, struct stream *s, struct str text)
@@ -285,8 +306,7 @@ void ws_op(struct ws_shard *w, struct stream *s, struct str text)
     if (!take_ref(&op)) {
         return;
     }
-    if (json_duplicate(op.root)) {
-        reply_error(&op, "bad_request", "a member stands twice");
+    if (refuse_duplicate(&op)) {
         return;
     }
     name = need(&op, "op", JSON_STRING);

@@ -103,7 +103,9 @@ static void on_message(void *ctx, bool binary, struct str data)
     if (c->s.env->opt->test_ws_echo) {
         echo(&c->s, binary, data);
     } else if (binary) {
-        stream_log(&c->s, LOG_INFO_LVL, "binary WebSocket message refused", NULL, NULL);
+        if (conn_env_may_log(c->s.env, LOG_KIND_VIOLATION)) {
+            stream_log(&c->s, LOG_INFO_LVL, "binary WebSocket message refused", NULL, NULL);
+        }
         stream_end(&c->s, 1003, "binary message");
     } else {
         ws_op(c->shard, &c->s, data);
@@ -122,7 +124,10 @@ static void violation(struct ws_stream *c, uint16_t code)
     char text[NUM_LEN];
 
     metrics_inc(c->s.env->metrics, METRIC_WS_VIOLATIONS);
-    stream_log(&c->s, LOG_INFO_LVL, "WebSocket protocol violation", "code", num_text(text, code));
+    if (conn_env_may_log(c->s.env, LOG_KIND_VIOLATION)) {
+        stream_log(&c->s, LOG_INFO_LVL, "WebSocket protocol violation", "code",
+                   num_text(text, code));
+    }
     stream_finish(&c->s, "protocol violation");
 }
 
