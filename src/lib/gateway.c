@@ -381,6 +381,7 @@ void fanfare_free(struct fanfare *gw)
 
 /* ---- reload ---- */
 
+/* Goes from shard to shard. */
 struct reload_mail {
     struct mail mail;
     struct opt_version *opt;
@@ -389,34 +390,31 @@ struct reload_mail {
 static void run_reload(struct mail *m, void *ctx)
 {
     struct shard *s = ctx;
+    struct fanfare *gw = s->gw;
     struct reload_mail *r = (struct reload_mail *)(void *)m;
 
     opt_version_unref(s->opt);
-    s->opt = r->opt;
+    s->opt = opt_version_ref(r->opt);
     s->env.opt = &s->opt->o;
+    if (s->index + 1 < gw->nshards) {
+        mailbox_push(gw->tasks[s->index + 1], &r->mail);
+        return;
+    }
+    log_info(gw->log, "options reloaded");
+    opt_version_unref(r->opt);
     free(r);
 }
 
-/* Hands the new version to every shard; all or none get it. */
 static int hand_round(struct fanfare *gw, struct opt_version *v)
 {
-    struct reload_mail *mails[MAX_SHARDS];
-    unsigned n = 0;
+    struct reload_mail *r = calloc(1, sizeof(*r));
 
-    while (n < gw->nshards && (mails[n] = calloc(1, sizeof(**mails))) != NULL) {
-        n++;
-    }
-    if (n < gw->nshards) {
-        while (n-- > 0) {
-            free(mails[n]);
-        }
+    if (!r) {
         return ERR_NOMEM;
     }
-    for (unsigned i = 0; i < gw->nshards; i++) {
-        mails[i]->mail.run = run_reload;
-        mails[i]->opt = opt_version_ref(v);
-        mailbox_push(gw->tasks[i], &mails[i]->mail);
-    }
+    r->mail.run = run_reload;
+    r->opt = opt_version_ref(v);
+    mailbox_push(gw->tasks[0], &r->mail);
     return 0;
 }
 
@@ -463,13 +461,12 @@ int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct f
     }
     opt_version_unref(gw->opt);
     gw->opt = v;
-    pthread_mutex_unlock(&gw->api);
     publish_options(gw, &v->o);
     log_set_level(gw->log, (enum log_level)v->o.log_level);
     rc = log_reopen(gw->log, msg);
-    log_info(gw->log, "options reloaded");
     if (ignored) {
         say_ignored(gw, &v->o, &o->o);
     }
+    pthread_mutex_unlock(&gw->api);
     return rc;
 }
