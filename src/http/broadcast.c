@@ -118,7 +118,8 @@ static bool publish_text(struct http_server *srv, struct str text, struct strbuf
     }
     if (rc == ERR_BUSY) {
         refuse(r, 503, "overloaded",
-               "more messages wait to be delivered than max-backlog allows; try again later");
+               "more waits to be delivered than max-backlog or max-backlog-bytes allow; try again "
+               "later");
         r->problem.retry_after_s = 1;
     } else {
         refuse(r, 500, "internal", "out of memory; try again later");

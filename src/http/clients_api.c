@@ -17,7 +17,7 @@ struct visit {
     void (*work)(struct visit *v, struct http_server *there);
     bool (*next)(struct visit *v); /* go on to shard + 1? NULL: no */
     struct strbuf out;
-    bool found;
+    bool found, failed;
     uint64_t id; /* of the client, or where the list goes on */
     /* lists */
     struct str user, name; /* filters, in the request's memory */
@@ -208,7 +208,7 @@ static void work_message(struct visit *v, struct http_server *there)
     struct stream *s = find(v, there);
 
     if (s) {
-        v->found = stream_put_direct(s, &v->envelope);
+        v->failed = !stream_put_direct(s, &v->envelope);
     }
 }
 
@@ -218,6 +218,9 @@ static enum MHD_Result finish_message(struct request *rq)
 
     if (!v->found) {
         return no_client(rq);
+    }
+    if (v->failed) {
+        return respond_nomem(rq);
     }
     strbuf_reset(&rq->out);
     strbuf_adds(&rq->out, "{\"id\":");
@@ -377,6 +380,7 @@ enum MHD_Result get_clients(struct request *rq)
     enum MHD_Result result;
     struct visit *v;
     unsigned limit;
+    int rc;
     uint64_t id = 0;
 
     if (refuse_unknown_params(rq, known, 4, &result) != 0 || read_limit(rq, &limit, &result) != 0) {
@@ -387,9 +391,12 @@ enum MHD_Result get_clients(struct request *rq)
             .status = 400, .code = "bad_user", .field = "user", .detail = rq->why.text};
         return respond_problem(rq, &p);
     }
-    if (channel && name_check_subscription(channel->value, &rq->why) != 0) {
-        p = (struct problem){
-            .status = 400, .code = "bad_channel", .field = "channel", .detail = rq->why.text};
+    rc = channel ? name_check_subscription(channel->value, &rq->why) : 0;
+    if (rc != 0) {
+        p = (struct problem){.status = 400,
+                             .code = rc == ERR_RESERVED ? "reserved_channel" : "bad_channel",
+                             .field = "channel",
+                             .detail = rq->why.text};
         return respond_problem(rq, &p);
     }
     if (after && (client_id_parse(after->value, &id) != 0 ||

@@ -234,7 +234,8 @@ static enum MHD_Result begin(struct request *rq)
     enum MHD_Result result = MHD_YES;
 
     if (rq->hc->over != LIMIT_NONE) {
-        return over_limit(rq);
+        /* The guard first: a page may only read the refusal with its Origin. */
+        return guard(rq, &result) != 0 ? result : over_limit(rq);
     }
     if (admit(rq, &result) != 0) {
         return result;

@@ -293,8 +293,14 @@ void ws_op(struct ws_shard *w, struct stream *s, struct str text)
     struct json_error err;
     const struct json_node *name;
     char why[256];
+    int rc;
 
-    if (json_parse(w->doc, text, &limits, &op.root, &err) != 0) {
+    rc = json_parse(w->doc, text, &limits, &op.root, &err);
+    if (rc == ERR_NOMEM) {
+        stream_end(s, 1011, "out of memory");
+        return;
+    }
+    if (rc != 0) {
         snprintf(why, sizeof(why), "byte %zu: %s", err.offset, err.text);
         reply_error(&op, "bad_json", why);
         return;

@@ -8,6 +8,7 @@ contract_tests = \
 	tests/contract/check-symbols.sh \
 	tests/contract/check-header.sh \
 	tests/contract/check-options.sh \
+	tests/contract/check-docs.sh \
 	tests/contract/check-example.sh
 TESTS += $(contract_tests)
 
