@@ -65,6 +65,16 @@ test('--max-connections', async (t) => {
     t.diagnostic(`shards ${shards}: an EventSource over the limit is ${await sseAtLimit(d)}`);
     for (const path of ['/health', '/ws', '/events']) await plainAtLimit(d, path);
     for (let i = 0; i < 50; i++) await sseAtLimit(d);
+    // A page of another origin must be able to read the refusal, or its
+    // EventSource gives up.
+    const origin = 'http://localhost:3000';
+    const refused = await request(d, {
+      path: '/events',
+      headers: { Accept: 'text/event-stream', Origin: origin },
+    });
+    assert.equal(refused.status, 200, refused.text);
+    assert.match(refused.text, /fanfare\.refused/);
+    assert.equal(refused.headers['access-control-allow-origin'], origin);
     // Those inside are not touched.
     open[0].close();
     const free = await poll(
