@@ -72,17 +72,10 @@ static enum MHD_Result method_not_allowed(struct request *rq)
 {
     struct problem p = {.status = 405,
                         .code = "method_not_allowed",
+                        .allow = route_methods(rq->route),
                         .detail = "this path does not take that method; Allow names those it does"};
-    struct MHD_Response *r;
 
-    problem_add(&rq->out, p.status, p.code, str_of(p.detail));
-    r = respond_buffer(&rq->out);
-    if (!r) {
-        return respond_nomem(rq);
-    }
-    respond_header(r, "Content-Type", "application/problem+json");
-    respond_header(r, "Allow", route_methods(rq->route));
-    return respond_with(rq, 405, r);
+    return respond_problem(rq, &p);
 }
 
 static enum MHD_Result preflight(struct request *rq)

@@ -39,6 +39,7 @@ struct problem {
     bool has_offset;
     size_t offset;
     unsigned retry_after_s;
+    const char *allow; /* the Allow header of a 405 */
     const char *detail;
 };
 

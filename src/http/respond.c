@@ -168,6 +168,9 @@ enum MHD_Result respond_problem(struct request *rq, const struct problem *p)
     if (p->retry_after_s) {
         respond_header(r, "Retry-After", num_text(seconds, p->retry_after_s));
     }
+    if (p->allow) {
+        respond_header(r, "Allow", p->allow);
+    }
     return respond_with(rq, p->status, r);
 }
 

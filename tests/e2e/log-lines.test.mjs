@@ -65,8 +65,14 @@ const linesOf = (d, format) => d.stderr.map((line) => parsed(line, format));
 /** The first line with that message about that peer. */
 async function lineAbout(d, format, msg, peer) {
   const line = await d.waitForLog(
-    { test: (l) => l.includes(msg) && parsed(l, format).msg === msg && l.includes(peer) },
-    { timeout: 15000 },
+    {
+      test(l) {
+        const got = l.includes(msg) ? parsed(l, format) : {};
+        return got.msg === msg && got.peer === peer;
+      },
+      toString: () => `"${msg}" about ${peer}`,
+    },
+    { timeout: 5000 },
   );
   return parsed(line, format);
 }
@@ -167,7 +173,7 @@ function slowCase(msg) {
       await s.synced();
       s.conn.pause();
       const pub = await Publisher.open(d);
-      const data = 'x'.repeat(16000);
+      const data = 'x'.repeat(3500);
       const said = () =>
         d.stderr.some((l) => l.includes(clientId) && parsed(l, format).msg === msg);
       for (let n = 0; n < 4000 && !said(); n++) await pub.publish({ channel: 'slow', data });
@@ -183,11 +189,6 @@ const PER_ADDRESS = 40;
 
 const cases = {
   'no such path': refused({ path: '/nope' }, 404, 'not_found'),
-  'a method that is not allowed': refused(
-    { method: 'PUT', path: '/broadcast', body: '{}' },
-    405,
-    'method_not_allowed',
-  ),
   'bad JSON': refused(posted('{"data":'), 400, 'bad_json', { detail: /byte \d+/ }),
   'a bad channel': refused({ path: '/events?channel=a%20b' }, 400, 'bad_channel', {
     detail: /"a b"/,
@@ -285,11 +286,15 @@ const cases = {
     msg: 'client connected',
     cause: async (d) => (await client(d)).who,
   },
-  'a client leaves': ended('closed by client', (ws) => ws.closeClean()),
+  'a client leaves': ended('closed by client', async (ws) => {
+    await ws.closeClean();
+    ws.fin();
+  }),
   'a client is gone without a Close': ended('closed without a Close', (ws) => ws.fin()),
   'a client breaks the protocol': ended('protocol violation', async (ws) => {
     ws.send(unmasked);
     await ws.expectClose(1002);
+    ws.fin();
   }),
 };
 
@@ -340,6 +345,20 @@ for (const format of ['text', 'json']) {
     for (const line of linesOf(d, format)) assert.notEqual(line.level, 'error', line.msg);
   });
 }
+
+// The one refusal with a header of its own.
+test('405 has its line', async (t) => {
+  const d = await daemonFor(t, { args: ['--log-level', 'debug', '--shards', '1'] });
+  const one = refused(
+    { method: 'PUT', path: '/broadcast', body: '{}' },
+    405,
+    'method_not_allowed',
+  );
+  const { peer } = await one.cause(d);
+  // A line that is written after it, were it there.
+  await check(d, 'text', refused({ path: '/nope' }, 404, 'not_found'));
+  assert.ok(linesOf(d, 'text').some((l) => l.msg === 'request refused' && l.peer === peer));
+});
 
 test('drop-oldest: the line names the client and the lag, once', async (t) => {
   const d = await daemonFor(t, {
@@ -424,6 +443,7 @@ test('at level debug every one is written', async (t) => {
 const FORGED = '2026-01-01T00:00:00.000Z error forged=yes';
 // latin1, a character a byte: CR, LF, quotes, ESC, DEL, C1, U+2028, U+202E, no UTF-8.
 const NASTY = [
+  '" level=error msg="forged\\" \\',
   `"\x1b[31m" \\" level="error`,
   `\r${FORGED}`,
   `\r\n${FORGED}\r\n`,
@@ -470,7 +490,7 @@ for (const format of ['text', 'json']) {
       await http('GET /nope HTTP/1.1', `X${word}: y`);
       await http('GET /nope HTTP/1.1', `Origin: http://${oneLine}`);
       await http(`GET /events?channel=${percent(s)} HTTP/1.1`);
-      await http(`GET /events?${percent(s)}=1 HTTP/1.1`);
+      await http(`GET /clients?${percent(s)}=1 HTTP/1.1`);
       await http('GET /ws HTTP/1.1', 'Upgrade: websocket', `Sec-WebSocket-Version: ${oneLine}`);
       // A userId that is taken stands in the line; one that is not, in its refusal.
       const ws = await RawWs.connect(d.port);
