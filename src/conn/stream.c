@@ -129,7 +129,6 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
         reactor_del(env->reactor, s->fd);
         goto fail;
     }
-    s->open = 1;
     count_open(s);
     greet(s, intro, top);
     stream_start_beat(s);

@@ -63,7 +63,6 @@ struct stream {
     uint8_t ending : 1;      /* takes no more messages; closes once written */
     uint8_t shut : 1;        /* our side is shut down; waiting for the peer's */
     uint8_t dead : 1;        /* to be buried */
-    uint8_t open : 1;        /* registered and announced */
     uint8_t read_paused : 1; /* no more is read until the queue is short */
 };
 

@@ -26,15 +26,21 @@ struct request *request_new(struct http_conn *hc, struct MHD_Connection *mhd, co
     return rq;
 }
 
+static void drop_body(struct request *rq)
+{
+    atomic_fetch_sub(&rq->srv->shared->bodies, rq->held);
+    rq->held = 0;
+    strbuf_fini(&rq->body);
+}
+
 void request_free(struct request *rq)
 {
     if (rq->start) {
         stream_start_free(rq->start);
     }
-    atomic_fetch_sub(&rq->srv->shared->bodies, rq->held);
+    drop_body(rq);
     visit_free(rq->visit);
     target_fini(&rq->target);
-    strbuf_fini(&rq->body);
     strbuf_fini(&rq->out);
     for (unsigned i = 0; i < rq->nowned; i++) {
         free(rq->owned[i]);
@@ -53,14 +59,13 @@ static enum MHD_Result problem(struct request *rq, int status, const char *code,
 }
 
 /* Lengths that two parsers could read differently (RFC 9112 6.3). */
-static bool framing_ok(struct request *rq, bool *has_body)
+static bool framing_ok(struct request *rq)
 {
     unsigned lengths, codings;
     struct str coding;
 
     (void)request_header(rq, "Content-Length", &lengths);
     coding = request_header(rq, "Transfer-Encoding", &codings);
-    *has_body = lengths || codings;
     if (lengths > 1 || (lengths && codings) || codings > 1 ||
         (codings && strcmp(rq->version, "HTTP/1.0") == 0)) {
         return false;
@@ -116,12 +121,12 @@ static enum MHD_Result overloaded(struct request *rq)
 }
 
 /* A body will follow. 0, or the refusal is queued. */
-static int check_body(struct request *rq, enum MHD_Result *result, bool has_body)
+static int check_body(struct request *rq, enum MHD_Result *result)
 {
     struct str length = request_header_one(rq, "Content-Length");
     bool ndjson;
 
-    if (!has_body) {
+    if (!rq->has_body) {
         *result =
             problem(rq, 411, "length_required", "a POST needs a Content-Length, or a chunked body");
         return ERR_INVALID;
@@ -163,8 +168,6 @@ static bool headers_ok(struct request *rq)
 /* Everything the request line and headers can be refused for. 0: go on. */
 static int admit(struct request *rq, enum MHD_Result *result)
 {
-    bool has_body = false;
-
     if (!headers_ok(rq)) {
         rq->close = true;
         *result = problem(rq, 400, "bad_header",
@@ -172,14 +175,13 @@ static int admit(struct request *rq, enum MHD_Result *result)
                           "characters");
         return ERR_INVALID;
     }
-    if (!framing_ok(rq, &has_body)) {
+    if (!framing_ok(rq)) {
         rq->close = true;
         *result = problem(rq, 400, "bad_framing",
                           "Content-Length and Transfer-Encoding: at most one of them, once, and "
                           "no coding but chunked");
         return ERR_INVALID;
     }
-    rq->has_body = has_body;
     if (guard(rq, result) != 0) {
         return ERR_INVALID;
     }
@@ -202,7 +204,7 @@ static int admit(struct request *rq, enum MHD_Result *result)
         *result = method_not_allowed(rq);
         return ERR_INVALID;
     }
-    if (strcmp(rq->method, "POST") == 0 && check_body(rq, result, has_body) != 0) {
+    if (strcmp(rq->method, "POST") == 0 && check_body(rq, result) != 0) {
         return ERR_INVALID;
     }
     return 0;
@@ -255,18 +257,19 @@ static bool hold_body(struct request *rq, size_t n)
  * thrown away until its end, or until the deadline for the body. */
 static enum MHD_Result take_body(struct request *rq, const char *data, size_t *size)
 {
-    if (rq->body.len + *size > rq->srv->env->opt->max_body) {
-        rq->oversize = true;
-        strbuf_fini(&rq->body);
-    }
-    if (!rq->oversize && !hold_body(rq, *size)) {
-        rq->overload = true;
-        strbuf_fini(&rq->body);
-    }
-    if (!rq->oversize && !rq->overload) {
-        strbuf_add(&rq->body, data, *size);
-    }
+    size_t n = *size;
+
     *size = 0;
+    if (rq->oversize || rq->overload) {
+        return MHD_YES;
+    }
+    rq->oversize = rq->body.len + n > rq->srv->env->opt->max_body;
+    rq->overload = !rq->oversize && !hold_body(rq, n);
+    if (rq->oversize || rq->overload) {
+        drop_body(rq);
+        return MHD_YES;
+    }
+    strbuf_add(&rq->body, data, n);
     return strbuf_failed(&rq->body) ? respond_nomem(rq) : MHD_YES;
 }
 
@@ -283,7 +286,8 @@ enum MHD_Result request_step(struct request *rq, const char *method, const char 
     rq->version = version;
     if (rq->state == REQ_NEW) {
         enum MHD_Result res;
-        if (!rq->called && !announces_body(rq)) {
+        rq->has_body = announces_body(rq);
+        if (!rq->called && !rq->has_body) {
             /* An answer now would close the connection; there is no body to
              * be spared, so wait for the call at the end of the request. */
             rq->called = true;

@@ -266,16 +266,12 @@ int http_server_timeout(struct http_server *srv)
     return ms > 1000 ? 1000 : (int)ms;
 }
 
-bool http_server_run(struct http_server *srv)
+void http_server_run(struct http_server *srv)
 {
-    for (int i = 0; i < RUNS_PER_TURN; i++) {
-        if (http_server_timeout(srv) != 0) {
-            return false;
-        }
+    for (int i = 0; i < RUNS_PER_TURN && http_server_timeout(srv) == 0; i++) {
         srv->again = false;
         MHD_run(srv->mhd);
     }
-    return true;
 }
 
 void http_server_released(struct http_server *srv, const struct stream *s)

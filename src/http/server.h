@@ -87,9 +87,9 @@ void http_server_fini(struct http_server *srv);
  * exceeds (it will be told and closed), or LIMIT_NONE. */
 void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
                      socklen_t addr_len, struct peer peer, enum limit_kind over);
-/* Runs libmicrohttpd as long as it has something to do, bounded. True if there
- * is more to do at once. */
-bool http_server_run(struct http_server *srv);
+/* Runs libmicrohttpd as long as it has something to do, bounded: then
+ * http_server_timeout() is still 0. */
+void http_server_run(struct http_server *srv);
 /* Milliseconds until libmicrohttpd wants to run by itself; -1: it does not. */
 int http_server_timeout(struct http_server *srv);
 void http_timer_fired(struct wheel_timer *t);

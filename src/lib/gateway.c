@@ -84,7 +84,7 @@ static unsigned count_shards(const struct options *opt)
     if (sched_getaffinity(0, sizeof(set), &set) == 0) {
         n = CPU_COUNT(&set);
     }
-    return n < 1 ? 1 : n > MAX_SHARDS ? MAX_SHARDS : (unsigned)n;
+    return n < 1 ? 1 : n > ROUTER_MAX_SHARDS ? ROUTER_MAX_SHARDS : (unsigned)n;
 }
 
 /* What the descriptor limit leaves for connections; fewer if so configured. */

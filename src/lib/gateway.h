@@ -16,8 +16,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define MAX_SHARDS 64
-
 /* One version of the options; every shard holds a reference to the one it uses. */
 struct opt_version {
     atomic_uint refs;
@@ -66,10 +64,10 @@ struct fanfare {
     pthread_mutex_t api;       /* rng and metrics of calls from outside */
     struct rng rng;
     struct metrics metrics;
-    const struct metrics *all_metrics[MAX_SHARDS + 1];
-    struct http_server *servers[MAX_SHARDS];
-    struct mailbox *tasks[MAX_SHARDS];
-    struct mailbox *deliveries[MAX_SHARDS];
+    const struct metrics *all_metrics[ROUTER_MAX_SHARDS + 1];
+    struct http_server *servers[ROUTER_MAX_SHARDS];
+    struct mailbox *tasks[ROUTER_MAX_SHARDS];
+    struct mailbox *deliveries[ROUTER_MAX_SHARDS];
     struct http_shared shared;
     unsigned running;        /* shards with a thread; set before the stop */
     atomic_uint stopping;    /* of those, shards that serve no HTTP any more */

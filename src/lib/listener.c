@@ -310,7 +310,7 @@ static void pause_accepting(struct listener *l)
 {
     struct shard *s = l->shard;
 
-    if (log_limit_pass(&s->refusals, s->env.now_ms, NULL)) {
+    if (conn_env_may_log(&s->env, LOG_KIND_RESOURCE)) {
         log_error(s->gw->log, "cannot accept connections: raise the limit of open files", "error",
                   strerror(errno));
     }

@@ -150,7 +150,7 @@ static void turn(struct shard *s)
         log_error(s->gw->log, "epoll_wait failed");
     }
     if (!s->stopping) {
-        (void)http_server_run(&s->http);
+        http_server_run(&s->http);
     }
     mailbox_drain(s->deliveries, DELIVERIES_PER_TURN);
     mailbox_drain(s->tasks, TASKS_PER_TURN);

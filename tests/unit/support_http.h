@@ -81,7 +81,7 @@ static inline void http_turn(void)
 
     r->env.now_ms = r->now;
     cr_assert_geq(reactor_wait(r->env.reactor, 0), 0);
-    (void)http_server_run(&http.srv);
+    http_server_run(&http.srv);
     mailbox_drain(r->deliveries, 0);
     mailbox_drain(http.tasks[0], 0);
     wheel_advance(r->env.wheel, r->now, rig_fire, r);
