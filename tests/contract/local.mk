@@ -9,7 +9,9 @@ contract_tests = \
 	tests/contract/check-header.sh \
 	tests/contract/check-options.sh \
 	tests/contract/check-docs.sh \
-	tests/contract/check-example.sh
+	tests/contract/check-example.sh \
+	tests/contract/check-bench.sh \
+	tests/contract/check-bench-report.sh
 TESTS += $(contract_tests)
 
 # Prints the table of options, for check-options.sh.

@@ -133,6 +133,8 @@ put src/base/stray.c <<<'int stray;'
 finds check-lists.sh 'src/base/stray.c is not in src/base/local.mk'
 put src/base/stray.h <<<'int stray;'
 finds check-lists.sh 'src/base/stray.h is not in src/base/local.mk'
+put bench/load/stray.c <<<'int stray;'
+finds check-lists.sh 'bench/load/stray.c: its folder has no local.mk'
 rm "$tree/src/base/b.c"
 finds check-lists.sh 'names src/base/b.c, which does not exist'
 put tests/unit/test_base_new.c <<<'int x;'

@@ -1,0 +1,10 @@
+"""What is measured: each module is a part, with NAME, TITLE and run(bench)."""
+
+from lib.parts import (connect, fanout, ingest, instructions, latency, memory, raw, shards, slow,
+                       storm, targeting)
+
+# In this order they run and are reported.
+ALL = (raw, fanout, latency, targeting, ingest, memory, connect, shards, instructions, slow,
+       storm)
+SHORT = (fanout, latency, ingest, memory)
+BY_NAME = {part.NAME: part for part in ALL}

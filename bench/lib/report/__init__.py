@@ -1,0 +1,1 @@
+"""From kept results to a page with tables and plots."""
