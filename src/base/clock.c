@@ -2,21 +2,26 @@
 
 #include <time.h>
 
-static uint64_t read_ms(clockid_t id)
+static uint64_t read_us(clockid_t id)
 {
     struct timespec ts = {0, 0};
     (void)clock_gettime(id, &ts); /* cannot fail for these two clocks */
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t clock_mono_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
 }
 
 uint64_t clock_mono_ms(void)
 {
-    return read_ms(CLOCK_MONOTONIC);
+    return read_us(CLOCK_MONOTONIC) / 1000;
 }
 
 uint64_t clock_real_ms(void)
 {
-    return read_ms(CLOCK_REALTIME);
+    return read_us(CLOCK_REALTIME) / 1000;
 }
 
 static char *put_digits(char *p, unsigned v, unsigned digits, char after)

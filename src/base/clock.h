@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* Milliseconds of CLOCK_MONOTONIC. */
+/* Milliseconds, and microseconds, of CLOCK_MONOTONIC. */
 uint64_t clock_mono_ms(void);
+uint64_t clock_mono_us(void);
 /* Milliseconds since 1970 UTC. */
 uint64_t clock_real_ms(void);
 

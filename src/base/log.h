@@ -1,6 +1,6 @@
 /* log.h - log lines with fields, as text or JSON, one write(2) a line.
  *
- * Text: 2026-11-20T10:00:00.000Z warn  slow client closed client=... lag=...
+ * Text: 2026-11-20T10:00:00.000Z warn  slow client closed client=... lag_bytes=...
  * JSON: {"time":"...","level":"warn","msg":"slow client closed","client":"..."}
  * Values are escaped in both, so no outside byte can forge a line. A value
  * in text form is quoted if it is empty or has a space, quote, backslash, '='

@@ -3,6 +3,7 @@
 #define FF_CONF_OPTIONS_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +28,8 @@ struct opt_list {
     unsigned n;
 };
 
-enum slow_client { SLOW_DISCONNECT, SLOW_DROP_OLDEST }; /* order of the choices */
+/* In the order of the choices. */
+enum slow_client { SLOW_DISCONNECT, SLOW_DROP_OLDEST, SLOW_CONFLATE };
 
 /* A later source wins over an earlier one. */
 enum opt_source { OPT_FROM_DEFAULT, OPT_FROM_FILE, OPT_FROM_ENV, OPT_FROM_SET };
@@ -89,8 +91,8 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why) F
  * but for those that Kubernetes and Docker make up for a service of that name.
  * The values of a LIST are separated by white space. */
 int options_load_env(struct options *o, char *const *env, struct errmsg *why) FF_USE_RESULT;
-/* What no single value shows: ws-path, unix-mode, origins, listen addresses
- * well-formed, max-message <= max-body, user-timeout > heartbeat is advised. */
+/* What no single value shows: ws-path, unix-mode, origins, policies, listen
+ * addresses well-formed, no prefix with two policies, max-message <= max-body, user-timeout > heartbeat is advised. */
 int options_check(const struct options *o, struct errmsg *why) FF_USE_RESULT;
 /* Takes the OPT_LIVE values of `from`; *ignored counts the others that differ. */
 int options_apply_live(struct options *o, const struct options *from, unsigned *ignored)
@@ -106,5 +108,18 @@ struct listen_addr {
 };
 int options_parse_listen(const char *text, struct listen_addr *out, struct errmsg *why)
     FF_USE_RESULT;
+
+/* One `slow-client-for` value, taken apart; the prefix is borrowed. */
+struct slow_rule {
+    struct str prefix;
+    enum slow_client policy;
+};
+int options_parse_slow_rule(const char *text, struct slow_rule *out, struct errmsg *why)
+    FF_USE_RESULT;
+/* The policy for messages to this channel: that of its longest prefix, or the
+ * one for all. */
+enum slow_client options_slow_client(const struct options *o, struct str channel);
+/* Could any message have this policy? */
+bool options_slow_any(const struct options *o, enum slow_client policy);
 
 #endif

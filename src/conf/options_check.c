@@ -19,6 +19,27 @@ static int check_strings(const struct options *o, struct errmsg *why)
     return rc;
 }
 
+static int check_slow_rules(const struct options *o, struct errmsg *why)
+{
+    const struct opt_list *l = &o->slow_client_for;
+    struct slow_rule a, b;
+    char shown[VALUE_SHOWN];
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < l->n; i++) {
+        rc = options_parse_slow_rule(l->items[i], &a, why);
+        for (unsigned j = 0; rc == 0 && j < i; j++) {
+            rc = options_parse_slow_rule(l->items[j], &b, why);
+            if (rc == 0 && a.policy != b.policy && str_eq(a.prefix, b.prefix)) {
+                rc = errmsg_set(why, ERR_EXISTS,
+                                "slow-client-for: %s gives a second policy to the same prefix; "
+                                "leave one out",
+                                value_shown(l->items[i], shown));
+            }
+        }
+    }
+    return rc;
+}
+
 /* The same address twice would quietly share it with itself (SO_REUSEPORT). */
 static bool listed_before(const struct options *o, unsigned index, const struct listen_addr *a)
 {
@@ -67,6 +88,9 @@ int options_check(const struct options *o, struct errmsg *why)
     int rc = check_listen(o, why);
     if (rc == 0) {
         rc = check_strings(o, why);
+    }
+    if (rc == 0) {
+        rc = check_slow_rules(o, why);
     }
     if (rc == 0 && o->max_message > o->max_body) {
         char message[VALUE_NUMBER], body[VALUE_NUMBER];

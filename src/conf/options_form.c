@@ -242,6 +242,7 @@ static int plain_check(const struct opt_info *info, const char *text, struct err
 int form_check(enum opt_id id, const char *value, struct errmsg *why)
 {
     struct listen_addr addr;
+    struct slow_rule rule;
     int rc = plain_check(options_info(id), value, why);
     if (rc != 0) {
         return rc;
@@ -251,6 +252,8 @@ int form_check(enum opt_id id, const char *value, struct errmsg *why)
         return options_parse_listen(value, &addr, why);
     case OPT_ID_allow_origin:
         return origin_check(value, why);
+    case OPT_ID_slow_client_for:
+        return options_parse_slow_rule(value, &rule, why);
     case OPT_ID_ws_path:
         return ws_path_check(value, why);
     case OPT_ID_unix_mode:

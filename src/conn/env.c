@@ -9,10 +9,11 @@ int conn_env_init(struct conn_env *env)
 {
     int rc;
 
-    env->dirty = NULL;
-    env->dirty_end = &env->dirty;
+    env->dirty.end = &env->dirty.first;
+    env->dead.end = &env->dead.first;
     rc = rng_init(&env->rng);
     if (rc == 0) {
+        env->lane_seed = rng_u64(&env->rng);
         rc = intern_new(rng_u64(&env->rng), &env->agents);
     }
     return rc;
@@ -22,6 +23,7 @@ void conn_env_fini(struct conn_env *env)
 {
     assert(env->clients.count == 0);
     clients_fini(&env->clients);
+    burst_fini(&env->burst);
     if (env->agents) {
         intern_free(env->agents);
         env->agents = NULL;
@@ -30,29 +32,29 @@ void conn_env_fini(struct conn_env *env)
 
 /* ---- delivery ---- */
 
-static void *sink_begin(void *ctx, struct frame *f, uint64_t seq)
+static void *sink_begin(void *ctx, const struct core_item *v, unsigned n)
 {
     struct conn_env *env = ctx;
-    struct outbuf *b = outbuf_of_frame(f, seq);
 
-    if (!b) {
+    if (!burst_begin(&env->burst, v, n, &env->held, env->write_through)) {
         /* Losing it silently would be a lie: everyone here starts anew. */
         log_error(env->log, "out of memory: closing the clients of this shard");
         conn_env_close_all(env, "out of memory");
+        return NULL;
     }
-    return b;
+    return &env->burst;
 }
 
 static void sink_deliver(void *ctx, void *token, struct member *m)
 {
     (void)ctx;
-    stream_put(STREAM_OF(m, member), token);
+    burst_put(token, STREAM_OF(m, member));
 }
 
 static void sink_end(void *ctx, void *token)
 {
     (void)ctx;
-    outbuf_unref(token);
+    burst_end(token);
 }
 
 struct core_sink conn_env_sink(struct conn_env *env)
@@ -61,17 +63,6 @@ struct core_sink conn_env_sink(struct conn_env *env)
 }
 
 /* ---- the end of all ---- */
-
-void conn_env_drain(struct conn_env *env, uint64_t over_ms)
-{
-    env->draining = true;
-    env->drain_ms = over_ms;
-    for (uint32_t i = 0; i < env->clients.nslots; i++) {
-        if (env->clients.slots[i]) {
-            stream_ask_to_leave(env->clients.slots[i]);
-        }
-    }
-}
 
 void conn_env_end_all(struct conn_env *env, uint16_t code, const char *reason)
 {

@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "conf/options.h"
+#include "conn/burst.h"
 #include "conn/clients.h"
+#include "conn/outbuf.h"
 #include "core/router.h"
 #include "rt/reactor.h"
 #include "rt/wheel.h"
@@ -15,6 +17,8 @@
 #include <stdbool.h>
 
 struct stream;
+struct stream_slow;
+struct slow_total;
 
 /* Upcalls to the floor that owns the gateway. May publish; must not close the
  * stream they are about (the gateway does that by mail). */
@@ -35,7 +39,15 @@ enum log_kind {
     LOG_KIND_TIMEOUT,
     LOG_KIND_HANDSHAKE,
     LOG_KIND_RESOURCE,
+    LOG_KIND_OVERLOAD,
+    LOG_KIND_SLOW,
+    LOG_KIND_GAP,
     LOG_KINDS
+};
+
+/* Linked by next_dirty. */
+struct stream_list {
+    struct stream *first, **end;
 };
 
 struct conn_env {
@@ -55,9 +67,17 @@ struct conn_env {
     uint64_t now_ms;        /* monotonic, of this turn of the loop */
     struct log_limit log_limits[LOG_KINDS];
     bool draining;
-    uint64_t drain_ms;    /* over which clients are asked to leave */
-    struct stream *dirty; /* to be flushed at the end of the turn */
-    struct stream **dirty_end;
+    uint64_t drain_ms;        /* over which clients are asked to leave */
+    uint32_t drain_next;      /* slot of the client to be asked next */
+    struct held held;         /* what waits, in memory */
+    int64_t held_told;        /* held.share, as it is in the total */
+    struct slow_total *total; /* over all shards; NULL: there is only this one */
+    struct stream_slow *slow; /* clients that lag */
+    uint64_t lane_seed;
+    struct burst burst;
+    bool write_through;       /* of the next delivery: nothing is gained by waiting for the flush */
+    struct stream_list dirty; /* to be flushed at the end of the turn */
+    struct stream_list dead;  /* to be buried */
 };
 
 int conn_env_init(struct conn_env *env) FF_USE_RESULT;
@@ -68,9 +88,19 @@ void conn_env_fini(struct conn_env *env);
 bool conn_env_may_log(struct conn_env *env, enum log_kind kind);
 /* For router_deliver; its ctx is the env. */
 struct core_sink conn_env_sink(struct conn_env *env);
-/* Writes what waits, one sendmsg a client, and buries dead streams. */
+/* Writes what waits, one sendmsg a client, keeps to --client-queues-total, and
+ * buries dead streams. */
 void conn_env_flush(struct conn_env *env);
-/* Spreads the end of all streams over `over_ms`; later ones are refused. */
+/* The same, but at most so many of each. True if some are left. */
+bool conn_env_flush_some(struct conn_env *env, unsigned writes, unsigned burials);
+/* Is there anything for conn_env_flush to do? */
+static inline bool conn_env_waits(const struct conn_env *env)
+{
+    return env->dirty.first || env->dead.first ||
+           (env->draining && env->drain_next < env->clients.nslots);
+}
+/* Spreads the end of all streams over `over_ms`; later ones are refused. They
+ * are told by and by: with each conn_env_flush_some. */
 void conn_env_drain(struct conn_env *env, uint64_t over_ms);
 /* Ends all streams in order, now. */
 void conn_env_end_all(struct conn_env *env, uint16_t code, const char *reason);

@@ -1,4 +1,5 @@
 /* Who a stream is: in log lines, and to itself. */
+#include "conn/slow.h"
 #include "conn/stream.h"
 
 #include <nettle/base64.h>
@@ -26,24 +27,51 @@ bool conn_env_may_log(struct conn_env *env, enum log_kind kind)
            log_limit_pass(&env->log_limits[kind], env->now_ms, NULL);
 }
 
+struct who {
+    char id[CLIENT_ID_LEN + 1];
+    char peer[PEER_TEXT_MAX];
+    char user[NAME_MAX_LEN + 1]; /* empty: anonymous */
+};
+
+static void who_is(const struct stream *s, struct who *w)
+{
+    struct str user = member_user(&s->member);
+
+    client_id_text(s->member.id, w->id);
+    (void)peer_text(&s->peer, w->peer);
+    if (user.len) {
+        memcpy(w->user, user.p, user.len);
+    }
+    w->user[user.len] = '\0';
+}
+
+#define WHO(s, w)                                                         \
+    "client", (w).id, "user", (w).user[0] ? (w).user : NULL, "transport", \
+        transport_name((s)->ops->transport), "peer", (w).peer
+
 void stream_log(const struct stream *s, enum log_level level, const char *msg, const char *key,
                 const char *value)
 {
-    char id[CLIENT_ID_LEN + 1];
-    char peer[PEER_TEXT_MAX];
-    struct str user;
-    char name[NAME_MAX_LEN + 1] = "";
+    struct who w;
 
-    if (!log_enabled(s->env->log, level)) {
-        return;
+    if (log_enabled(s->env->log, level)) {
+        who_is(s, &w);
+        log_write(s->env->log, level, msg, WHO(s, w), key ? key : "", value, (char *)NULL);
     }
-    client_id_text(s->member.id, id);
-    user = member_user(&s->member);
-    if (user.len) {
-        memcpy(name, user.p, user.len);
-        name[user.len] = '\0';
+}
+
+void stream_log_lag(const struct stream *s, enum log_level level, const char *msg,
+                    const char *because)
+{
+    char bytes[NUM_LEN], messages[NUM_LEN], seconds[NUM_LEN];
+    uint64_t since = s->slow ? s->slow->since_ms : s->env->now_ms;
+    struct who w;
+
+    if (log_enabled(s->env->log, level)) {
+        who_is(s, &w);
+        log_write(s->env->log, level, msg, WHO(s, w), "lag_bytes", num_text(bytes, s->q.bytes),
+                  "lag_messages", num_text(messages, s->q.n), "lag_seconds",
+                  num_text(seconds, (s->env->now_ms - since) / 1000), "because", because,
+                  (char *)NULL);
     }
-    log_write(s->env->log, level, msg, "client", id, "user", user.len ? name : NULL, "transport",
-              transport_name(s->ops->transport), "peer", peer_text(&s->peer, peer), key ? key : "",
-              value, (char *)NULL);
 }

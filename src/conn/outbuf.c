@@ -2,7 +2,20 @@
 
 #include <stdlib.h>
 
-struct outbuf *outbuf_of_frame(struct frame *f, uint64_t seq)
+/* What malloc adds to a block, about. */
+#define MALLOC_EXTRA 16
+
+static size_t frame_block(const struct frame *f)
+{
+    return frame_size(f) + MALLOC_EXTRA;
+}
+
+static size_t own_block(const struct outbuf *b)
+{
+    return sizeof(*b) + (b->frame ? 0 : b->len[0]) + MALLOC_EXTRA;
+}
+
+struct outbuf *outbuf_of_frame(struct frame *f, uint64_t seq, struct held *held)
 {
     struct outbuf *b = malloc(sizeof(*b));
 
@@ -14,21 +27,28 @@ struct outbuf *outbuf_of_frame(struct frame *f, uint64_t seq)
     b->data[TRANSPORT_SSE] = frame_sse(f).p;
     b->len[TRANSPORT_WS] = f->ws_len;
     b->data[TRANSPORT_WS] = frame_ws(f).p;
+    b->lane = 0;
     b->frame = frame_ref(f);
     b->seq = seq;
+    b->held = held;
+    b->policy = 0;
+    b->direct = false;
+    held_add(held, own_block(b));
+    held->here += frame_block(f);
+    if (atomic_fetch_add_explicit(&f->holders, 1, memory_order_relaxed) == 0) {
+        held->share += (int64_t)frame_block(f);
+    }
     return b;
 }
 
-struct outbuf *outbuf_of_bytes(struct str bytes)
+struct outbuf *outbuf_of_bytes(struct str bytes, struct held *held)
 {
     struct outbuf *b = malloc(sizeof(*b) + bytes.len);
 
     if (!b) {
         return NULL;
     }
-    b->refs = 1;
-    b->frame = NULL;
-    b->seq = 0;
+    *b = (struct outbuf){.refs = 1, .held = held};
     if (bytes.len) {
         memcpy(b->bytes, bytes.p, bytes.len);
     }
@@ -36,13 +56,26 @@ struct outbuf *outbuf_of_bytes(struct str bytes)
         b->len[t] = (uint32_t)bytes.len;
         b->data[t] = b->bytes;
     }
+    held_add(held, own_block(b));
     return b;
+}
+
+static void drop_frame(struct held *held, struct frame *f)
+{
+    held->here -= frame_block(f);
+    if (atomic_fetch_sub_explicit(&f->holders, 1, memory_order_relaxed) == 1) {
+        held->share -= (int64_t)frame_block(f);
+    }
+    frame_unref(f);
 }
 
 void outbuf_unref(struct outbuf *b)
 {
     if (--b->refs == 0) {
-        frame_unref(b->frame);
+        held_sub(b->held, own_block(b));
+        if (b->frame) {
+            drop_frame(b->held, b->frame);
+        }
         free(b);
     }
 }

@@ -13,10 +13,14 @@ static inline struct outbuf **slot(const struct outq *q, uint32_t i)
     return &w->ring[(w->head + i) & (w->cap - 1)];
 }
 
-static int grow(struct outq *q)
+static size_t ring_size(uint32_t cap)
 {
-    uint32_t cap = q->ring ? q->cap * 2 : 8;
-    struct outbuf **ring = malloc(cap * sizeof(struct outbuf *));
+    return cap * sizeof(struct outbuf *);
+}
+
+static int resize(struct outq *q, uint32_t cap, struct held *held)
+{
+    struct outbuf **ring = malloc(ring_size(cap));
 
     if (!ring) {
         return ERR_NOMEM;
@@ -24,11 +28,23 @@ static int grow(struct outq *q)
     for (uint32_t i = 0; i < q->n; i++) {
         ring[i] = *slot(q, i);
     }
+    held_add(held, ring_size(cap));
+    held_sub(held, ring_size(q->cap));
     free(q->ring);
     q->ring = ring;
     q->cap = cap;
     q->head = 0;
     return 0;
+}
+
+/* There is a ring only while there are entries, so one of them says where it
+ * is counted. */
+static void free_ring(struct outq *q, struct held *held)
+{
+    held_sub(held, ring_size(q->cap));
+    free(q->ring);
+    q->ring = NULL;
+    q->head = q->cap = 0;
 }
 
 static inline bool is_full(const struct outq *q)
@@ -38,7 +54,7 @@ static inline bool is_full(const struct outq *q)
 
 int outq_put(struct outq *q, struct outbuf *b, enum transport t)
 {
-    if (is_full(q) && grow(q) != 0) {
+    if (is_full(q) && resize(q, q->ring ? q->cap * 2 : 8, b->held) != 0) {
         return ERR_NOMEM;
     }
     *slot(q, q->n) = b;
@@ -57,52 +73,61 @@ struct outbuf *outq_at(const struct outq *q, uint32_t i)
 /* Lets go of the first entry. */
 static void pop(struct outq *q)
 {
-    outbuf_unref(*slot(q, 0));
+    struct outbuf *b = *slot(q, 0);
+
     q->n--;
     q->sent = 0;
     if (q->ring) {
         q->head = (q->head + 1) & (q->cap - 1);
         if (q->n == 0) {
-            free(q->ring);
-            q->ring = NULL;
-            q->head = q->cap = 0;
+            free_ring(q, b->held);
         }
     } else {
         for (uint32_t i = 0; i < q->n; i++) {
             q->few[i] = q->few[i + 1];
         }
     }
+    outbuf_unref(b);
 }
 
-void outq_remove(struct outq *q, uint32_t i, enum transport t)
+/* After many have gone at once the ring may be far too large. */
+static void shrink(struct outq *q, struct held *held)
 {
-    struct outbuf *b = outq_at(q, i);
+    uint32_t cap = 8;
 
-    assert(i > 0 || q->sent == 0);
-    q->bytes -= b->len[t];
-    for (; i > 0; i--) {
-        *slot(q, i) = *slot(q, i - 1);
+    if (!q->ring || q->n > q->cap / 8) {
+        return;
     }
-    *slot(q, 0) = b;
-    /* What moved to the front is going; a partly written entry moved up. */
-    uint32_t sent = q->sent;
-    pop(q);
-    q->sent = q->n ? sent : 0;
+    while (cap < q->n * 2) {
+        cap *= 2;
+    }
+    (void)!resize(q, cap, held); /* without memory the large one stays */
 }
 
-int outq_insert(struct outq *q, uint32_t i, struct outbuf *b, enum transport t)
+void outq_replace(struct outq *q, const bool *drop, struct outbuf *b, enum transport t)
 {
-    assert(i <= q->n && (i > 0 || q->sent == 0));
-    if (is_full(q) && grow(q) != 0) {
-        return ERR_NOMEM;
+    struct held *held = b->held;
+    uint32_t kept = 0;
+    bool placed = false;
+
+    assert(!drop[0] || q->sent == 0);
+    for (uint32_t i = 0; i < q->n; i++) {
+        struct outbuf *e = *slot(q, i);
+        if (!drop[i]) {
+            *slot(q, kept++) = e;
+            continue;
+        }
+        q->bytes -= e->len[t];
+        outbuf_unref(e);
+        if (!placed) {
+            *slot(q, kept++) = b;
+            q->bytes += b->len[t];
+            placed = true;
+        }
     }
-    q->n++;
-    for (uint32_t j = q->n - 1; j > i; j--) {
-        *slot(q, j) = *slot(q, j - 1);
-    }
-    *slot(q, i) = b;
-    q->bytes += b->len[t];
-    return 0;
+    assert(placed);
+    q->n = kept;
+    shrink(q, held);
 }
 
 int outq_iov(const struct outq *q, enum transport t, struct iovec *iov, int max)
@@ -140,15 +165,16 @@ void outq_clear(struct outq *q, enum transport t, bool keep_partial)
     uint32_t keep = keep_partial && q->n && q->sent ? 1 : 0;
 
     while (q->n > keep) {
+        struct outbuf *b = *slot(q, q->n - 1);
         q->n--;
-        q->bytes -= (*slot(q, q->n))->len[t];
-        outbuf_unref(*slot(q, q->n));
-    }
-    if (q->n == 0) {
-        q->bytes = 0;
-        q->sent = 0;
-        free(q->ring);
-        q->ring = NULL;
-        q->head = q->cap = 0;
+        q->bytes -= b->len[t];
+        if (q->n == 0) {
+            q->bytes = 0;
+            q->sent = 0;
+            if (q->ring) {
+                free_ring(q, b->held);
+            }
+        }
+        outbuf_unref(b);
     }
 }

@@ -22,12 +22,10 @@ struct outq {
 int outq_put(struct outq *q, struct outbuf *b, enum transport t) FF_USE_RESULT;
 /* The entry at position i from the front, borrowed. */
 struct outbuf *outq_at(const struct outq *q, uint32_t i);
-/* Removes the entry at position i, which must not be partly written, and
- * moves those before it up: the order of the rest stays. */
-void outq_remove(struct outq *q, uint32_t i, enum transport t);
-/* Puts `b` at position i (0: front; not before a partly written entry), taking
- * over its reference. ERR_NOMEM leaves it with the caller. */
-int outq_insert(struct outq *q, uint32_t i, struct outbuf *b, enum transport t) FF_USE_RESULT;
+/* Takes out the entries i with drop[i], and puts `b`, whose reference it takes
+ * over, in the place of the first of them. There is at least one, and none of
+ * them is partly written. */
+void outq_replace(struct outq *q, const bool *drop, struct outbuf *b, enum transport t);
 /* Describes up to `max` entries from the front for sendmsg. */
 int outq_iov(const struct outq *q, enum transport t, struct iovec *iov, int max);
 /* `n` bytes were written: lets go of finished entries; *messages counts those

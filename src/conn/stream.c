@@ -1,7 +1,7 @@
 #include "conn/stream.h"
 
 #include "base/clock.h"
-#include "conn/gap.h"
+#include "conn/slow.h"
 #include "proto/sse.h"
 
 #include <errno.h>
@@ -60,8 +60,7 @@ static void count_open(const struct stream *s)
     metrics_inc(m, ws ? METRIC_CONNECTS_WS : METRIC_CONNECTS_SSE);
 }
 
-/* Gives back everything but the memory of the stream itself. */
-static void release(struct stream *s)
+void stream_release(struct stream *s)
 {
     struct conn_env *env = s->env;
 
@@ -70,7 +69,7 @@ static void release(struct stream *s)
     if (s->member.id) {
         clients_remove(&env->clients, s->member.id);
     }
-    gap_forget(s);
+    slow_caught_up(s);
     outq_clear(&s->q, s->ops->transport, false);
     intern_put(env->agents, s->agent);
     free(s->meta);
@@ -139,7 +138,7 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
     }
     return 0;
 fail:
-    release(s);
+    stream_release(s);
     return rc;
 }
 
@@ -147,22 +146,52 @@ fail:
 
 void stream_mark_dirty(struct stream *s)
 {
-    struct conn_env *env = s->env;
-
     if (!s->is_dirty) {
         s->is_dirty = 1;
-        s->next_dirty = NULL;
-        *env->dirty_end = s;
-        env->dirty_end = &s->next_dirty;
+        stream_list_add(&s->env->dirty, s);
     }
 }
 
 #define IOV_PER_SEND 64
 
-/* Writes as much as the socket takes. False if it is broken. */
-static bool write_queue(struct stream *s)
+static void sent(struct stream *s, size_t n)
 {
     struct conn_env *env = s->env;
+
+    metrics_inc(env->metrics, METRIC_SENDS);
+    metrics_add(env->metrics, METRIC_BYTES_SENT, n);
+    s->bytes += n;
+    s->active_ms = env->now_ms;
+}
+
+/* The socket took nothing. False if it never will. */
+static bool refused(struct stream *s)
+{
+    if (errno == EAGAIN) {
+        slow_blocked(s);
+        return true;
+    }
+    stream_kill(s, errno == ETIMEDOUT ? "peer does not answer" : "connection lost");
+    return false;
+}
+
+size_t stream_write(struct stream *s, const char *bytes, size_t n)
+{
+    ssize_t did;
+
+    do {
+        did = send(s->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (did < 0 && errno == EINTR);
+    if (did < 0) {
+        (void)refused(s);
+        return 0;
+    }
+    sent(s, (size_t)did);
+    return (size_t)did;
+}
+
+bool stream_write_queue(struct stream *s)
+{
     struct iovec iov[IOV_PER_SEND];
 
     while (s->q.n) {
@@ -174,33 +203,18 @@ static bool write_queue(struct stream *s)
             if (errno == EINTR) {
                 continue;
             }
-            if (errno == EAGAIN) {
-                s->blocked = 1;
-                return true;
-            }
-            stream_kill(s, errno == ETIMEDOUT ? "peer does not answer" : "connection lost");
-            return false;
+            return refused(s);
         }
-        metrics_inc(env->metrics, METRIC_SENDS);
-        metrics_add(env->metrics, METRIC_BYTES_SENT, (uint64_t)n);
-        s->bytes += (uint64_t)n;
-        s->active_ms = env->now_ms;
+        sent(s, (size_t)n);
         outq_written(&s->q, (size_t)n, s->ops->transport, &s->messages);
+    }
+    if (s->lagging) {
+        slow_caught_up(s);
     }
     return true;
 }
 
 /* ---- queueing ---- */
-
-static void slow_disconnect(struct stream *s)
-{
-    char lag[NUM_LEN];
-
-    metrics_inc(s->env->metrics, METRIC_SLOW_CLOSED);
-    stream_log(s, LOG_WARN_LVL, "slow client closed", "lag", num_text(lag, s->q.bytes));
-    outq_clear(&s->q, s->ops->transport, true);
-    stream_end(s, 4008, "slow client");
-}
 
 static bool has_room(const struct stream *s, uint64_t len)
 {
@@ -210,18 +224,18 @@ static bool has_room(const struct stream *s, uint64_t len)
 }
 
 /* Over the bound: makes room, or ends the client. True if there is room now. */
-static bool make_room(struct stream *s, uint64_t len)
+static bool make_room(struct stream *s, struct outbuf *b)
 {
     /* What came within one turn has not been offered to the socket yet. */
-    if (!s->blocked && (!write_queue(s) || has_room(s, len))) {
+    if (!s->blocked && (!stream_write_queue(s) || has_room(s, b->len[s->ops->transport]))) {
         return !s->dead;
     }
-    /* A client that was asked to leave need not be kept at any price. */
-    if (s->env->opt->slow_client == SLOW_DROP_OLDEST && s->timer.kind != STREAM_TIMER_LEAVE &&
-        gap_make_room(s, len)) {
+    if (slow_make_room(s, b)) {
         return true;
     }
-    slow_disconnect(s);
+    slow_say_closed(s, NULL);
+    outq_clear(&s->q, s->ops->transport, true);
+    stream_end(s, 4008, "slow client");
     return false;
 }
 
@@ -229,10 +243,13 @@ void stream_put(struct stream *s, struct outbuf *b)
 {
     enum transport t = s->ops->transport;
 
-    if (s->ending | s->dead) {
-        return;
+    if (s->ending | s->dead | s->lagging) {
+        if (s->ending | s->dead) {
+            return;
+        }
+        slow_before_put(s, b);
     }
-    if (!has_room(s, b->len[t]) && !make_room(s, b->len[t])) {
+    if (!has_room(s, b->len[t]) && !make_room(s, b)) {
         return;
     }
     if (outq_put(&s->q, b, t) != 0) {
@@ -245,6 +262,14 @@ void stream_put(struct stream *s, struct outbuf *b)
     stream_mark_dirty(s);
 }
 
+void stream_put_begun(struct stream *s, struct outbuf *b, size_t sent_bytes)
+{
+    stream_put(s, b);
+    if (s->q.n) { /* it found room: the queue was empty */
+        outq_written(&s->q, sent_bytes, s->ops->transport, &s->messages);
+    }
+}
+
 void stream_put_bytes(struct stream *s, struct str bytes)
 {
     struct outbuf *b;
@@ -252,7 +277,7 @@ void stream_put_bytes(struct stream *s, struct str bytes)
     if (s->dead || (s->ending && s->shut)) {
         return;
     }
-    b = outbuf_of_bytes(bytes);
+    b = outbuf_of_bytes(bytes, &s->env->held);
     if (!b || outq_put(&s->q, b, s->ops->transport) != 0) {
         stream_kill(s, "out of memory");
     }
@@ -260,6 +285,15 @@ void stream_put_bytes(struct stream *s, struct str bytes)
         outbuf_unref(b);
     }
     stream_mark_dirty(s);
+}
+
+void stream_put_now(struct stream *s, struct str bytes)
+{
+    size_t n = stream_is_clear(s) ? stream_write(s, bytes.p, bytes.len) : 0;
+
+    if (n < bytes.len) {
+        stream_put_bytes(s, (struct str){bytes.p + n, bytes.len - n});
+    }
 }
 
 void stream_put_control(struct stream *s, struct str type, struct str data)
@@ -288,11 +322,12 @@ bool stream_put_direct(struct stream *s, const struct envelope *e)
         return false;
     }
     frame_seal(f, s->position);
-    b = outbuf_of_frame(f, s->position);
+    b = outbuf_of_frame(f, s->position, &s->env->held);
     frame_unref(f);
     if (!b) {
         return false;
     }
+    b->direct = true;
     stream_put(s, b);
     outbuf_unref(b);
     return true;
@@ -346,7 +381,7 @@ void stream_ask_to_leave(struct stream *s)
     uint64_t retry = env->opt->retry + rng_below(&env->rng, env->opt->retry + over + 1);
     char data[64];
 
-    if (s->ending || s->dead) {
+    if (s->ending || s->dead || s->timer.kind == STREAM_TIMER_LEAVE) {
         return;
     }
     if (s->ops->transport == TRANSPORT_SSE) {
@@ -388,6 +423,23 @@ void stream_start_beat(struct stream *s)
     wheel_start(env->wheel, &s->timer, env->now_ms, beat_delay(env, 0));
 }
 
+/* While a stream lags: on SSE a comment would only wait behind other bytes. And
+ * a peer that has taken nothing for --user-timeout is given up: TCP notices by
+ * itself, a unix socket does not. */
+static bool beat_is_vain(struct stream *s)
+{
+    if (s->env->now_ms - s->active_ms >= s->env->opt->user_timeout) {
+        slow_say_closed(s, "user-timeout");
+        stream_kill(s, "peer does not answer");
+        return true;
+    }
+    if (s->ops->transport == TRANSPORT_SSE) {
+        stream_start_beat(s);
+        return true;
+    }
+    return false;
+}
+
 static void beat_due(struct stream *s)
 {
     struct conn_env *env = s->env;
@@ -395,6 +447,9 @@ static void beat_due(struct stream *s)
 
     if (delay) { /* something was sent or received meanwhile */
         wheel_start(env->wheel, &s->timer, env->now_ms, delay);
+        return;
+    }
+    if (s->lagging && beat_is_vain(s)) {
         return;
     }
     metrics_inc(env->metrics, METRIC_HEARTBEATS);
@@ -426,64 +481,5 @@ void stream_timer_fired(struct wheel_timer *t)
     case STREAM_TIMER_LINGER:
         stream_kill(s, "close timed out");
         break;
-    }
-}
-
-/* ---- flushing ---- */
-
-static void flush(struct stream *s)
-{
-    if (!s->blocked && !write_queue(s)) {
-        return;
-    }
-    if (s->read_paused && s->q.bytes <= STREAM_REPLY_BACKLOG / 2) {
-        s->read_paused = 0;
-        s->ops->resume(s);
-    }
-    if (s->ending && s->member.joined) {
-        router_leave(s->env->router, &s->member);
-    }
-    if (s->ending && !s->q.n && !s->shut) {
-        s->shut = 1;
-        if (shutdown(s->fd, SHUT_WR) != 0) {
-            stream_kill(s, "closed");
-        }
-    }
-}
-
-static void bury(struct stream *s)
-{
-    struct conn_env *env = s->env;
-
-    metrics_dec(env->metrics,
-                s->ops->transport == TRANSPORT_WS ? METRIC_CLIENTS_WS : METRIC_CLIENTS_SSE);
-    metrics_inc(env->metrics, METRIC_DISCONNECTS);
-    stream_log(s, LOG_DEBUG_LVL, "client disconnected", "reason", s->end_reason);
-    env->hooks.disconnected(env->hooks.ctx, s, s->end_reason);
-    reactor_del(env->reactor, s->fd);
-    release(s);
-    env->hooks.released(env->hooks.ctx, s);
-    s->ops->free(s);
-}
-
-/* A handler may make more streams dirty (it may publish): go on until none is. */
-void conn_env_flush(struct conn_env *env)
-{
-    while (env->dirty) {
-        struct stream *s = env->dirty;
-        env->dirty = s->next_dirty;
-        if (!env->dirty) {
-            env->dirty_end = &env->dirty;
-        }
-        s->is_dirty = 0;
-        if (!s->dead) {
-            flush(s);
-        }
-        if (s->dead) {
-            if (s->is_dirty) {
-                continue; /* killed by the flush: it is at the end of the list */
-            }
-            bury(s);
-        }
     }
 }

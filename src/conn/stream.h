@@ -37,33 +37,36 @@ enum stream_timer { STREAM_TIMER_BEAT, STREAM_TIMER_PONG, STREAM_TIMER_LEAVE, ST
 /* Timers of streams have kinds below this; other users of the wheel above. */
 #define STREAM_TIMER_KINDS 16
 
-struct stream_gap;
+struct stream_slow;
 
 struct stream {
     struct rt_source src; /* first */
     const struct stream_ops *ops;
     struct conn_env *env;
     struct member member;
+    /* what every delivery touches, side by side */
     struct outq q;
-    struct wheel_timer timer;
-    struct stream *next_dirty;
-    struct interned *agent;
-    char *meta;             /* JSON object, or NULL */
-    struct stream_gap *gap; /* drop-oldest is at work; or NULL */
-    const char *end_reason; /* static text */
-    void *owner;            /* for the HTTP floor: what it must be told of the end, or NULL */
-    uint64_t position;      /* seq of the newest message put, or as resumed */
-    uint64_t messages, bytes;
-    uint64_t connected_at; /* real ms */
-    uint64_t active_ms;    /* monotonic: last byte in or out */
     int fd;
-    struct peer peer;
     uint8_t blocked : 1; /* the socket took no more */
     uint8_t is_dirty : 1;
     uint8_t ending : 1;      /* takes no more messages; closes once written */
     uint8_t shut : 1;        /* our side is shut down; waiting for the peer's */
     uint8_t dead : 1;        /* to be buried */
     uint8_t read_paused : 1; /* no more is read until the queue is short */
+    uint8_t lagging : 1;     /* conn/slow.h: was blocked, and something still waits */
+    uint64_t position;       /* seq of the newest message put, or as resumed */
+    uint64_t messages, bytes;
+    uint64_t active_ms; /* monotonic: last byte in or out */
+    /* the rest */
+    struct stream *next_dirty;
+    struct wheel_timer timer;
+    struct interned *agent;
+    char *meta;               /* JSON object, or NULL */
+    struct stream_slow *slow; /* it lags; or NULL */
+    const char *end_reason;   /* static text */
+    void *owner;              /* for the HTTP floor: what it must be told of the end, or NULL */
+    uint64_t connected_at;    /* real ms */
+    struct peer peer;
 };
 
 /* What a client causes by sending waits for it to read: with more than this
@@ -93,8 +96,22 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
 
 /* Queues `b` (keeps a reference of its own), applying the slow-client policy. */
 void stream_put(struct stream *s, struct outbuf *b);
+/* May be written to at once: it is open, and nothing waits before. */
+static inline bool stream_is_clear(const struct stream *s)
+{
+    return !s->q.n && !(s->blocked | s->ending | s->dead);
+}
+/* One attempt to write to a stream that is clear. Returns how many bytes were
+ * taken; a broken stream is killed. */
+size_t stream_write(struct stream *s, const char *bytes, size_t n);
+/* Writes as much of the queue as the socket takes. False if it is broken. */
+bool stream_write_queue(struct stream *s);
+/* Queues `b`, of which stream_write has written the first `sent` bytes. */
+void stream_put_begun(struct stream *s, struct outbuf *b, size_t sent);
 /* Queues private bytes; without memory the stream ends. */
 void stream_put_bytes(struct stream *s, struct str bytes);
+/* The same, but written at once, without a queue, if nothing waits before. */
+void stream_put_now(struct stream *s, struct str bytes);
 /* Queues a control event, at the stream's position. `data` is minified JSON. */
 void stream_put_control(struct stream *s, struct str type, struct str data);
 /* Queues a message to this client alone, at the stream's position. False
@@ -111,6 +128,14 @@ void stream_kill(struct stream *s, const char *reason);
  * moment within env->drain_ms. */
 void stream_ask_to_leave(struct stream *s);
 void stream_mark_dirty(struct stream *s);
+static inline void stream_list_add(struct stream_list *l, struct stream *s)
+{
+    s->next_dirty = NULL;
+    *l->end = s;
+    l->end = &s->next_dirty;
+}
+/* Gives back everything but the memory of the stream itself: its burial. */
+void stream_release(struct stream *s);
 /* (Re)starts the heartbeat timer. */
 void stream_start_beat(struct stream *s);
 /* The wheel fired a timer with a kind below STREAM_TIMER_KINDS. */
@@ -120,6 +145,9 @@ void stream_timer_fired(struct wheel_timer *t);
  * `value` (both may be NULL). */
 void stream_log(const struct stream *s, enum log_level level, const char *msg, const char *key,
                 const char *value);
+/* The same, with how much waits for it and since when; `because` may be NULL. */
+void stream_log_lag(const struct stream *s, enum log_level level, const char *msg,
+                    const char *because);
 /* The secret that lets a client act as this connection over plain requests. */
 #define CLIENT_KEY_LEN 22
 void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1]);

@@ -20,7 +20,7 @@ struct core_ports {
     /* The one lock of the log; not recursive. */
     void (*lock)(void *ctx);
     void (*unlock)(void *ctx);
-    /* Hands `m` to the shard, which will call router_deliver() on its thread.
+    /* Hands `m` to the shard, which will have router_deliver() give it out on its thread.
      * Called with the lock held: the order of calls is the order of the log.
      * `link` is PORT_LINK_SIZE bytes of the message for the mailbox's node,
      * `size` the bytes that it keeps in memory. */
@@ -35,11 +35,21 @@ struct core_ports {
     bool (*pending)(void *ctx, unsigned shard);
 };
 
+/* Messages that are delivered together, at most. */
+#define CORE_RUN_MAX 64
+
+struct core_item {
+    struct frame *frame;
+    uint64_t seq;
+};
+
 /* Where a shard's deliveries go. Calls must not change subscriptions. */
 struct core_sink {
     void *ctx;
-    /* A frame is about to be delivered; the token stands for it until end. */
-    void *(*begin)(void *ctx, struct frame *f, uint64_t seq);
+    /* `n` messages, oldest first, are about to be delivered, all to the same
+     * members; the token stands for them until end. */
+    void *(*begin)(void *ctx, const struct core_item *v, unsigned n);
+    /* The member gets all of them. */
     void (*deliver)(void *ctx, void *token, struct member *m);
     void (*end)(void *ctx, void *token);
 };

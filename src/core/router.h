@@ -71,9 +71,12 @@ struct publish_result {
  * concerned is full, ERR_NOMEM, ERR_RANGE. `results` has room for count. */
 int router_publish(struct router *r, const struct publication *p, struct publish_result *results)
     FF_USE_RESULT;
-/* On the shard's thread: gives the message to the shard's matching members
- * and drops the shard's hold on it. Returns how many it was given to. */
-uint64_t router_deliver(struct router *r, unsigned shard, struct message *m,
+/* Do both go to the same members, so that one run may hold them? */
+bool router_same_members(const struct message *a, const struct message *b);
+/* On the shard's thread: gives a run of 1 to CORE_RUN_MAX messages, in the
+ * order they were posted, all for the same members, to those of the shard, and
+ * drops the shard's hold on them. Returns how many deliveries that were. */
+uint64_t router_deliver(struct router *r, unsigned shard, struct message *const *run, unsigned n,
                         const struct core_sink *sink);
 
 /* ---- reading (any thread; takes the lock) ---- */

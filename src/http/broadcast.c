@@ -66,9 +66,9 @@ static void add_receipt(struct strbuf *out, const struct publish *p,
 }
 
 /* Publishes one JSON text; the receipt goes to `out`. False: *r says why not. */
-static bool publish_text(struct http_server *srv, struct str text, struct strbuf *out,
-                         struct refusal *r)
+static bool publish_text(struct request *rq, struct str text, struct strbuf *out, struct refusal *r)
 {
+    struct http_server *srv = rq->srv;
     const struct json_node *root;
     struct json_error err;
     struct publish p;
@@ -117,6 +117,7 @@ static bool publish_text(struct http_server *srv, struct str text, struct strbuf
         return false;
     }
     if (rc == ERR_BUSY) {
+        note_overload(rq, "max-backlog or max-backlog-bytes");
         refuse(r, 503, "overloaded",
                "more waits to be delivered than max-backlog or max-backlog-bytes allow; try again "
                "later");
@@ -131,7 +132,7 @@ static enum MHD_Result publish_one(struct request *rq)
 {
     struct refusal r;
 
-    if (publish_text(rq->srv, strbuf_str(&rq->body), &rq->out, &r)) {
+    if (publish_text(rq, strbuf_str(&rq->body), &rq->out, &r)) {
         return respond_json(rq, 200);
     }
     metrics_inc(rq->srv->env->metrics, METRIC_PUBLISH_REFUSED);
@@ -157,7 +158,7 @@ static void batch_item(struct batch *b, struct str text, unsigned line, size_t o
     struct refusal r;
 
     strbuf_adds(out, b->items++ ? "," : "");
-    if (publish_text(b->rq->srv, text, out, &r)) {
+    if (publish_text(b->rq, text, out, &r)) {
         b->accepted++;
         return;
     }

@@ -9,6 +9,9 @@
  * (one edge of epoll for both): so it is looked for, at growing intervals. */
 #define FIRST_LOOK_MS 50
 
+/* Others wait for the place of a connection over a limit. */
+#define OVER_LIMIT_MS 1000
+
 static void conn_tick(struct http_conn *hc)
 {
     uint64_t now = hc->srv->env->now_ms;
@@ -20,6 +23,9 @@ static void conn_tick(struct http_conn *hc)
 
 void conn_deadline(struct http_conn *hc, enum http_timer kind, uint64_t ms)
 {
+    if (hc->over != LIMIT_NONE && ms > OVER_LIMIT_MS) {
+        ms = OVER_LIMIT_MS;
+    }
     hc->timer.kind = kind;
     hc->deadline = hc->srv->env->now_ms + ms;
     hc->look = FIRST_LOOK_MS;
@@ -52,7 +58,7 @@ void conn_free(struct http_conn *hc)
 
     wheel_stop(&hc->timer);
     if (!hc->detached) {
-        limits_leave(&srv->shared->limits, &hc->peer);
+        limits_leave(&srv->shared->limits, &hc->peer, hc->over);
     }
     if (srv->conns[hc->fd] == hc) {
         srv->conns[hc->fd] = NULL;

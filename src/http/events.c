@@ -1,29 +1,48 @@
 /* GET /events: an SSE stream starts. */
 #include "http/detach.h"
+#include "http/spares.h"
 #include "http/stream_query.h"
 #include "sse/stream.h"
 
+/* The headers are out, so the refusal comes as an event. */
+static ssize_t refuse_begun(struct http_server *srv, char *buf, size_t max)
+{
+    struct strbuf text = STRBUF_INIT;
+    ssize_t n = 0;
+
+    if (conn_env_may_log(srv->env, LOG_KIND_RESOURCE)) {
+        log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
+    }
+    add_refusal(srv->env, "no_descriptors", &text);
+    if (!strbuf_failed(&text) && text.len <= max) {
+        memcpy(buf, text.data, text.len);
+        n = (ssize_t)text.len;
+    }
+    strbuf_fini(&text);
+    return n;
+}
+
 /* The headers are out: the connection becomes a stream. */
-static ssize_t begin_stream(struct stream_start *st)
+static ssize_t begin_stream(struct stream_start *st, char *buf, size_t max)
 {
     struct http_server *srv = st->srv;
     struct http_conn *hc = st->hc;
     int fd;
 
     st->done = true;
-    wheel_stop(&hc->timer);
     srv->again = true;
     if (srv->shared->detach) {
         fd = detach_socket(hc->mhd, srv->dummy);
+        if (fd < 0 && spares_spend(srv)) {
+            fd = detach_socket(hc->mhd, srv->dummy);
+        }
     } else {
         fd = detach_park(hc->mhd);
     }
     if (fd < 0) {
-        if (conn_env_may_log(srv->env, LOG_KIND_RESOURCE)) {
-            log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
-        }
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return refuse_begun(srv, buf, max);
     }
+    wheel_stop(&hc->timer);
     hc->detached = true;
     hc->parked = !srv->shared->detach;
     if (!hc->parked) {
@@ -48,9 +67,7 @@ static ssize_t reader(void *cls, uint64_t pos, char *buf, size_t max)
     struct stream_start *st = cls;
 
     (void)pos;
-    (void)buf;
-    (void)max;
-    return st->done ? MHD_CONTENT_READER_END_OF_STREAM : begin_stream(st);
+    return st->done ? MHD_CONTENT_READER_END_OF_STREAM : begin_stream(st, buf, max);
 }
 
 static void add_stream_headers(struct MHD_Response *r)
@@ -67,7 +84,7 @@ enum MHD_Result get_events(struct request *rq)
     struct MHD_Response *r;
     enum MHD_Result result;
 
-    if (stream_start_new(rq, true, &st, &result) != 0) {
+    if (!stream_may_start(rq, &result) || stream_start_new(rq, true, &st, &result) != 0) {
         return result;
     }
     if (rq->head) {

@@ -1,5 +1,6 @@
 /* The read endpoints that one shard can answer by itself. */
 #include "http/request.h"
+#include "http/spares.h"
 
 #include "base/clock.h"
 #include "base/utf8.h"
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 
 #define TOP_CHANNELS 10
+/* A refused publication counts against readiness for so long. */
+#define OVERLOAD_MS 1000
 
 int refuse_unknown_params(struct request *rq, const char *const *known, size_t n,
                           enum MHD_Result *result)
@@ -70,19 +73,56 @@ enum MHD_Result get_health(struct request *rq)
     return respond_json(rq, 200);
 }
 
+/* Why new streams or publications are refused now; NULL: they are not. */
+static const struct problem *not_ready(const struct http_server *srv)
+{
+    const struct http_shared *sh = srv->shared;
+    static const struct problem draining = {.status = 503,
+                                            .code = "draining",
+                                            .retry_after_s = 1,
+                                            .detail = "the gateway is shutting down"};
+    static const struct problem full = {
+        .status = 503,
+        .code = "too_many_connections",
+        .retry_after_s = 1,
+        .detail = "the gateway has as many connections as it may (max-connections)"};
+    static const struct problem starved = {
+        .status = 503,
+        .code = "no_descriptors",
+        .retry_after_s = 1,
+        .detail = "the gateway has no descriptor left (limit of open files)"};
+    static const struct problem overloaded = {
+        .status = 503,
+        .code = "overloaded",
+        .retry_after_s = 1,
+        .detail = "publications are refused, or were within the last second: more waits to be "
+                  "delivered, or in request bodies, than max-backlog, max-backlog-bytes or "
+                  "max-bodies allow"};
+    uint64_t overload = atomic_load(&sh->overload_ms);
+
+    if (atomic_load(&sh->draining)) {
+        return &draining;
+    }
+    if (atomic_load(&sh->starved) || !spares_descriptor_left(srv)) {
+        return &starved;
+    }
+    if (limits_exceeded(&sh->limits)) { /* the one that asks is counted: none is left */
+        return &full;
+    }
+    return overload && clock_mono_ms() - overload < OVERLOAD_MS ? &overloaded : NULL;
+}
+
 enum MHD_Result get_ready(struct request *rq)
 {
+    const struct problem *why;
     enum MHD_Result result;
 
     if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
         return result;
     }
-    if (atomic_load(&rq->srv->shared->draining)) {
-        struct problem p = {.status = 503,
-                            .code = "draining",
-                            .retry_after_s = 1,
-                            .detail = "the gateway is shutting down"};
-        return respond_problem(rq, &p);
+    why = not_ready(rq->srv);
+    if (why) {
+        return respond_problem(rq, why);
     }
     strbuf_adds(&rq->out, "{\"status\":\"ready\"}");
     return respond_json(rq, 200);

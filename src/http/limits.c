@@ -13,6 +13,7 @@ struct limit_address {
 int limits_init(struct limits *l, unsigned max_connections, uint64_t seed)
 {
     atomic_init(&l->connections, 0);
+    atomic_init(&l->over_address, 0);
     l->max_connections = max_connections;
     l->table = NULL;
     l->seed = seed;
@@ -76,12 +77,19 @@ enum limit_kind limits_enter(struct limits *l, struct peer *peer, unsigned max_p
     if (total > l->max_connections) {
         return LIMIT_CONNECTIONS;
     }
-    return n > max_per_address ? LIMIT_ADDRESS : LIMIT_NONE;
+    if (n > max_per_address) {
+        atomic_fetch_add_explicit(&l->over_address, 1, memory_order_relaxed);
+        return LIMIT_ADDRESS;
+    }
+    return LIMIT_NONE;
 }
 
-void limits_leave(struct limits *l, const struct peer *peer)
+void limits_leave(struct limits *l, const struct peer *peer, enum limit_kind over)
 {
     atomic_fetch_sub_explicit(&l->connections, 1, memory_order_relaxed);
+    if (over == LIMIT_ADDRESS) {
+        atomic_fetch_sub_explicit(&l->over_address, 1, memory_order_relaxed);
+    }
     if (peer->counted) {
         struct peer network = peer_network(peer);
         unsigned hash;
@@ -96,8 +104,18 @@ void limits_leave(struct limits *l, const struct peer *peer)
     }
 }
 
-int limits_overflow(const struct limits *l)
+bool limits_exceeded(const struct limits *l)
+{
+    return atomic_load_explicit(&l->connections, memory_order_relaxed) > l->max_connections;
+}
+
+bool limits_overflow(const struct limits *l)
 {
     return atomic_load_explicit(&l->connections, memory_order_relaxed) >=
            l->max_connections + LIMITS_TOLD;
+}
+
+bool limits_may_tell(const struct limits *l)
+{
+    return atomic_load_explicit(&l->over_address, memory_order_relaxed) <= LIMITS_TOLD;
 }

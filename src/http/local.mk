@@ -24,6 +24,8 @@ src_http_libff_http_la_SOURCES = \
 	src/http/selftest.c \
 	src/http/server.c \
 	src/http/server.h \
+	src/http/spares.c \
+	src/http/spares.h \
 	src/http/stream_query.c \
 	src/http/stream_query.h \
 	src/http/upgrade.c

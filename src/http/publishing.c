@@ -61,9 +61,12 @@ int publishing_run(struct http_shared *shared, struct rng *rng, const struct pub
     struct str *targets = few;
     char now[CLOCK_RFC3339_LEN + 1];
     uint64_t now_ms = clock_real_ms();
-    struct publication pub = {
-        .envelope = {.kind = p->kind, .type = p->type, .source = p->source, .data = p->data},
-        .count = p->count};
+    struct publication pub = {.envelope = {.kind = p->kind,
+                                           .type = p->type,
+                                           .source = p->source,
+                                           .data = p->data,
+                                           .key = p->key},
+                              .count = p->count};
     int rc;
 
     if (p->count > 1 && p->data.len > PUBLISH_MAX_BYTES / p->count) {
@@ -94,6 +97,9 @@ int publishing_run(struct http_shared *shared, struct rng *rng, const struct pub
         out->results = calloc(p->count, sizeof(struct publish_result));
     }
     rc = targets && out->results ? router_publish(shared->router, &pub, out->results) : ERR_NOMEM;
+    if (rc == ERR_BUSY) {
+        atomic_store(&shared->overload_ms, clock_mono_ms());
+    }
     if (rc == 0 && shared->wants_published) {
         tell(shared, p, pub.targets, out);
     }

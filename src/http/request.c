@@ -1,4 +1,5 @@
 /* From libmicrohttpd's calls to one call of an endpoint. */
+#include "base/clock.h"
 #include "http/request_private.h"
 #include "http/stream_query.h"
 
@@ -117,6 +118,8 @@ static enum MHD_Result overloaded(struct request *rq)
                         .retry_after_s = 1,
                         .detail = "too many request bodies at once (max-bodies); try again later"};
 
+    atomic_store(&rq->srv->shared->overload_ms, clock_mono_ms());
+    note_overload(rq, "max-bodies");
     return respond_problem(rq, &p);
 }
 
@@ -212,25 +215,13 @@ static int admit(struct request *rq, enum MHD_Result *result)
 
 /* ---- the calls of libmicrohttpd ---- */
 
-static enum MHD_Result over_limit(struct request *rq)
-{
-    if (rq->hc->over == LIMIT_ADDRESS) {
-        return respond_refused(rq, 429, "too_many_connections",
-                               "too many connections from this address "
-                               "(max-connections-per-address); close some or come back later");
-    }
-    return respond_refused(rq, 503, "too_many_connections",
-                           "the gateway has as many connections as it may (max-connections); "
-                           "come back later");
-}
-
 static enum MHD_Result begin(struct request *rq)
 {
     enum MHD_Result result = MHD_YES;
 
-    if (rq->hc->over != LIMIT_NONE) {
+    if (rq->hc->over == LIMIT_ADDRESS) {
         /* The guard first: a page may only read the refusal with its Origin. */
-        return guard(rq, &result) != 0 ? result : over_limit(rq);
+        return guard(rq, &result) != 0 ? result : refuse_over_limit(rq);
     }
     if (admit(rq, &result) != 0) {
         return result;

@@ -58,9 +58,10 @@ struct request {
     struct target target;
     struct str origin; /* allowed Origin to be echoed, or empty */
     struct strbuf body;
-    struct strbuf out; /* answer under construction */
-    char *raw;         /* the raw target */
-    bool woken;        /* the visit to other shards is back */
+    struct strbuf out;    /* answer under construction */
+    char *raw;            /* the raw target */
+    struct request *next; /* in the line of the server */
+    bool woken;           /* the visit to other shards is back, or its turn in the line */
     enum { REQ_NEW, REQ_BODY, REQ_WAITING, REQ_ANSWERED } state;
     bool head;
     bool close;  /* the connection must not be used again */
@@ -102,6 +103,14 @@ void respond_header(struct MHD_Response *r, const char *name, const char *value)
  * comes back. */
 enum MHD_Result respond_refused(struct request *rq, int status, const char *code,
                                 const char *detail);
+
+/* The event that tells an EventSource why, and when to come back. */
+void add_refusal(struct conn_env *env, const char *code, struct strbuf *out);
+/* Counts and logs a refusal because too much waits already. */
+void note_overload(struct request *rq, const char *limit);
+/* respond_refused with the limit that the connection is over, or else with the
+ * lack of descriptors. */
+enum MHD_Result refuse_over_limit(struct request *rq);
 
 /* A request header, all lines of that name joined by ", "; empty if there is
  * none. `lines` (or NULL) counts them. The memory lives as long as the request. */

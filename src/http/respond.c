@@ -174,19 +174,25 @@ enum MHD_Result respond_problem(struct request *rq, const struct problem *p)
     return respond_with(rq, p->status, r);
 }
 
-static enum MHD_Result refuse_stream(struct request *rq, const char *code)
+void add_refusal(struct conn_env *env, const char *code, struct strbuf *out)
 {
-    struct conn_env *env = rq->srv->env;
     uint64_t base = env->opt->retry;
     uint64_t wait = base + rng_below(&env->rng, 2 * base + 1);
     char data[128];
+
+    metrics_inc(env->metrics, METRIC_STREAMS_REFUSED);
+    snprintf(data, sizeof(data), "{\"code\":\"%s\",\"retryAfter\":%llu}", code,
+             (unsigned long long)wait);
+    sse_add_retry(out, (uint32_t)wait);
+    control_add(out, TRANSPORT_SSE, STR_LIT("fanfare.refused"), STR_NONE, str_of(data));
+}
+
+static enum MHD_Result refuse_stream(struct request *rq, const char *code)
+{
     struct MHD_Response *r;
 
     strbuf_reset(&rq->out);
-    snprintf(data, sizeof(data), "{\"code\":\"%s\",\"retryAfter\":%llu}", code,
-             (unsigned long long)wait);
-    sse_add_retry(&rq->out, (uint32_t)wait);
-    control_add(&rq->out, TRANSPORT_SSE, STR_LIT("fanfare.refused"), STR_NONE, str_of(data));
+    add_refusal(rq->srv->env, code, &rq->out);
     r = respond_buffer(&rq->out);
     if (!r) {
         return respond_nomem(rq);
@@ -210,5 +216,39 @@ enum MHD_Result respond_refused(struct request *rq, int status, const char *code
     if (accept.len && memmem(accept.p, accept.len, "text/event-stream", 17)) {
         return refuse_stream(rq, code);
     }
+    metrics_inc(rq->srv->env->metrics, METRIC_STREAMS_REFUSED);
     return respond_problem(rq, &p);
+}
+
+void note_overload(struct request *rq, const char *limit)
+{
+    struct conn_env *env = rq->srv->env;
+    char peer[PEER_TEXT_MAX];
+
+    metrics_inc(env->metrics, METRIC_OVERLOADED);
+    if (conn_env_may_log(env, LOG_KIND_OVERLOAD)) {
+        log_warn(env->log, "refused: too much waits already", "limit", limit, "peer",
+                 peer_text(&rq->hc->peer, peer));
+    }
+}
+
+enum MHD_Result refuse_over_limit(struct request *rq)
+{
+    rq->close = true; /* its place is wanted */
+    switch (rq->hc->over) {
+    case LIMIT_ADDRESS:
+        return respond_refused(rq, 429, "too_many_connections",
+                               "too many connections from this address "
+                               "(max-connections-per-address); close some or come back later");
+    case LIMIT_CONNECTIONS:
+        return respond_refused(rq, 503, "too_many_connections",
+                               "the gateway has as many connections as it may "
+                               "(max-connections); come back later");
+    case LIMIT_DESCRIPTORS:
+    case LIMIT_NONE:
+        break;
+    }
+    return respond_refused(rq, 503, "no_descriptors",
+                           "the gateway has no descriptor left for a stream (limit of open "
+                           "files); come back later");
 }

@@ -1,7 +1,11 @@
 #include "http/request_private.h"
 
+#include "base/clock.h"
 #include "http/detach.h"
+#include "http/spares.h"
+#include "http/stream_query.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -9,7 +13,10 @@
 
 /* One MHD_run takes one pipelined request a connection: run it until it has
  * nothing left, but let the rest of the shard have its turn. */
-#define RUNS_PER_TURN 16
+#define RUNS_PER_TURN 64
+#define RUN_US 1000
+/* One MHD_run may have thousands of requests that are ready. */
+#define STARTS_PER_TURN 32
 
 /* ---- connections ---- */
 
@@ -43,7 +50,7 @@ void http_server_add(struct http_server *srv, int fd, const struct sockaddr *add
 
     if (!hc) {
         log_error(srv->env->log, "out of memory: a connection is closed");
-        limits_leave(&srv->shared->limits, &peer);
+        limits_leave(&srv->shared->limits, &peer, over);
         close(fd);
         return;
     }
@@ -207,8 +214,13 @@ int http_server_init(struct http_server *srv, struct errmsg *why)
 {
     int rc;
 
+    srv->line_end = &srv->line;
     srv->dummy = detach_dummy();
     if (srv->dummy < 0) {
+        return errmsg_set(why, ERR_SYSTEM, "no descriptor left for an HTTP server");
+    }
+    spares_keep(srv);
+    if (srv->starved) {
         return errmsg_set(why, ERR_SYSTEM, "no descriptor left for an HTTP server");
     }
     rc = json_doc_new(&srv->doc);
@@ -231,6 +243,7 @@ int http_server_init(struct http_server *srv, struct errmsg *why)
 void http_server_fini(struct http_server *srv)
 {
     if (srv->mhd) {
+        stream_line_move(srv, UINT_MAX); /* libmicrohttpd ends none that is suspended */
         reactor_del(srv->env->reactor, srv->mhd_fd);
         MHD_stop_daemon(srv->mhd);
         srv->mhd = NULL;
@@ -247,6 +260,8 @@ void http_server_fini(struct http_server *srv)
     json_doc_free(srv->doc);
     json_doc_free(srv->batch);
     srv->doc = srv->batch = NULL;
+    while (spares_spend(srv)) {
+    }
     if (srv->dummy >= 0) {
         close(srv->dummy);
         srv->dummy = -1;
@@ -257,7 +272,7 @@ int http_server_timeout(struct http_server *srv)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
-    if (srv->again || srv->ending) {
+    if (srv->again || srv->ending || srv->line) {
         return 0;
     }
     if (MHD_get_timeout(srv->mhd, &ms) != MHD_YES) {
@@ -266,9 +281,24 @@ int http_server_timeout(struct http_server *srv)
     return ms > 1000 ? 1000 : (int)ms;
 }
 
+void http_server_look(struct http_server *srv)
+{
+    srv->again = true;
+}
+
 void http_server_run(struct http_server *srv)
 {
+    uint64_t since = 0;
+
+    spares_keep(srv);
+    srv->starts = STARTS_PER_TURN;
+    stream_line_move(srv, srv->starts);
     for (int i = 0; i < RUNS_PER_TURN && http_server_timeout(srv) == 0; i++) {
+        if (i == 0) {
+            since = clock_mono_us();
+        } else if (clock_mono_us() - since >= RUN_US) {
+            return;
+        }
         srv->again = false;
         MHD_run(srv->mhd);
     }
@@ -278,7 +308,7 @@ void http_server_released(struct http_server *srv, const struct stream *s)
 {
     struct http_conn *hc = s->owner;
 
-    limits_leave(&srv->shared->limits, &s->peer);
+    limits_leave(&srv->shared->limits, &s->peer, LIMIT_NONE);
     if (hc) { /* the fallback: libmicrohttpd may have its connection back, and end it */
         hc->parked = false;
         conn_ending(hc);

@@ -50,10 +50,17 @@ struct http_shared {
     void (*published)(void *ctx, const struct http_published *p);
     atomic_uint visits; /* requests under way between shards */
     atomic_bool draining;
-    bool open_hosts; /* --insecure-open: any Host will do */
-    bool detach;     /* the self-test passed */
+    atomic_uint starved;          /* servers that are out of descriptors */
+    _Atomic uint64_t overload_ms; /* monotonic: when a publication was last refused; 0: never */
+    bool open_hosts;              /* --insecure-open: any Host will do */
+    bool detach;                  /* the self-test passed */
     bool wants_published;
 };
+
+/* Kept by each server for when the process has no descriptor left. */
+#define HTTP_SPARES 8
+
+struct request;
 
 struct http_server {
     struct http_shared *shared;
@@ -64,9 +71,14 @@ struct http_server {
     struct MHD_Daemon *mhd;
     struct rt_source mhd_src;
     int mhd_fd;
-    bool again;               /* MHD_run has work that epoll does not tell */
-    unsigned ending;          /* connections that it must still bury */
-    int dummy;                /* what libmicrohttpd closes instead of a stream's socket */
+    bool again;             /* MHD_run has work that epoll does not tell */
+    unsigned ending;        /* connections that it must still bury */
+    int dummy;              /* what libmicrohttpd closes instead of a stream's socket */
+    int spare[HTTP_SPARES]; /* descriptors to be given up when there are no others */
+    unsigned nspare;
+    unsigned starts;                  /* streams that may yet begin in this turn */
+    struct request *line, **line_end; /* requests that wait to become a stream */
+    bool starved;             /* some were given up, and there are none to take their place */
     struct http_conn **conns; /* by descriptor */
     size_t nconns;
     unsigned open_conns;
@@ -92,6 +104,8 @@ void http_server_add(struct http_server *srv, int fd, const struct sockaddr *add
 void http_server_run(struct http_server *srv);
 /* Milliseconds until libmicrohttpd wants to run by itself; -1: it does not. */
 int http_server_timeout(struct http_server *srv);
+/* The next http_server_run looks for events, though epoll has told of none. */
+void http_server_look(struct http_server *srv);
 void http_timer_fired(struct wheel_timer *t);
 /* A stream that was detached is gone: see conn_hooks.released. */
 void http_server_released(struct http_server *srv, const struct stream *s);

@@ -162,6 +162,44 @@ static int read_agent(struct request *rq, struct stream_start *st, enum MHD_Resu
     return 0;
 }
 
+bool stream_may_start(struct request *rq, enum MHD_Result *result)
+{
+    struct http_server *srv = rq->srv;
+
+    if (rq->woken) {
+        return true;
+    }
+    if (srv->starts) {
+        srv->starts--;
+        return true;
+    }
+    rq->state = REQ_WAITING;
+    rq->finish = rq->endpoint;
+    rq->next = NULL;
+    *srv->line_end = rq;
+    srv->line_end = &rq->next;
+    MHD_suspend_connection(rq->mhd);
+    *result = MHD_YES;
+    return false;
+}
+
+void stream_line_move(struct http_server *srv, unsigned n)
+{
+    for (; srv->line && n; n--) {
+        struct request *rq = srv->line;
+        srv->line = rq->next;
+        if (!srv->line) {
+            srv->line_end = &srv->line;
+        }
+        if (srv->starts) {
+            srv->starts--;
+        }
+        rq->woken = true;
+        srv->again = true;
+        MHD_resume_connection(rq->mhd);
+    }
+}
+
 int stream_start_new(struct request *rq, bool sse, struct stream_start **out,
                      enum MHD_Result *result)
 {
@@ -171,6 +209,14 @@ int stream_start_new(struct request *rq, bool sse, struct stream_start **out,
         *result = respond_refused(rq, 503, "draining",
                                   "the gateway is shutting down; come back in a moment");
         return ERR_CLOSED;
+    }
+    if ((rq->hc->over == LIMIT_CONNECTIONS && !limits_exceeded(&rq->srv->shared->limits)) ||
+        (rq->hc->over == LIMIT_DESCRIPTORS && !rq->srv->starved)) {
+        rq->hc->over = LIMIT_NONE; /* others have left since it came */
+    }
+    if (rq->hc->over != LIMIT_NONE || rq->srv->starved) {
+        *result = refuse_over_limit(rq);
+        return ERR_LIMIT;
     }
     st = calloc(1, sizeof(*st));
     if (!st) {

@@ -16,6 +16,11 @@ struct stream_start {
     bool done;
 };
 
+/* May the request become a stream now? Else it is in the line: *result is to
+ * be returned, and the endpoint is called again. */
+bool stream_may_start(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
+/* Lets the first `n` of the line go on. */
+void stream_line_move(struct http_server *srv, unsigned n);
 /* Reads the query (and, for `sse`, Last-Event-ID). On success *out is to be
  * freed with stream_start_free; otherwise an answer was queued and *result is
  * to be returned. */

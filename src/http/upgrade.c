@@ -1,10 +1,28 @@
 /* The WebSocket path: the opening handshake (RFC 6455 4.2). */
+#include "http/spares.h"
 #include "http/stream_query.h"
 #include "proto/problem.h"
+#include "proto/wsframe.h"
 #include "proto/wshandshake.h"
 #include "ws/session.h"
 
 #include <fcntl.h>
+
+/* The handshake is over, so the refusal comes as a Close frame. */
+static void refuse_begun(struct http_server *srv, MHD_socket sock)
+{
+    struct strbuf close_frame = STRBUF_INIT;
+
+    if (conn_env_may_log(srv->env, LOG_KIND_RESOURCE)) {
+        log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
+    }
+    metrics_inc(srv->env->metrics, METRIC_STREAMS_REFUSED);
+    wsframe_add_close(&close_frame, 1013, STR_LIT("no descriptor is left; come back later"));
+    if (!strbuf_failed(&close_frame)) {
+        (void)!send(sock, close_frame.data, close_frame.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    strbuf_fini(&close_frame);
+}
 
 /* libmicrohttpd gives the socket over; it is duplicated, and libmicrohttpd's
  * own descriptor closed at once (without TLS that shuts nothing down). */
@@ -16,16 +34,18 @@ static void upgraded(void *cls, struct MHD_Connection *connection, void *req_cls
     struct request *rq = req_cls;
     int fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
 
+    if (fd < 0 && spares_spend(srv)) {
+        fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
+    }
     (void)connection;
     rq->start = NULL;
     wheel_stop(&st->hc->timer);
+    if (fd < 0) {
+        refuse_begun(srv, sock);
+    }
     (void)MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
     srv->again = true;
-    if (fd < 0) {
-        if (conn_env_may_log(srv->env, LOG_KIND_RESOURCE)) {
-            log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
-        }
-    } else {
+    if (fd >= 0) {
         st->intro.fd = fd;
         st->hc->detached = true;
         if (ws_open(&srv->ws, &st->intro, (struct str){extra, extra_len}) != 0) {
@@ -89,7 +109,7 @@ enum MHD_Result get_ws(struct request *rq)
     if (answer.status != 101) {
         return refuse_handshake(rq, &answer);
     }
-    if (stream_start_new(rq, false, &st, &result) != 0) {
+    if (!stream_may_start(rq, &result) || stream_start_new(rq, false, &st, &result) != 0) {
         return result;
     }
     r = MHD_create_response_for_upgrade(upgraded, st);

@@ -209,7 +209,8 @@ static int start_shards(struct fanfare *gw, struct errmsg *why)
 
 static void say_started(const struct fanfare *gw)
 {
-    char shards[NUM_LEN], connections[NUM_LEN], epoch[CURSOR_MAX];
+    char shards[NUM_LEN], connections[NUM_LEN], asked[NUM_LEN], may[NUM_LEN], epoch[CURSOR_MAX];
+    unsigned allowed;
 
     cursor_format_epoch(gw->shared.epoch, epoch);
     log_info(gw->log, "started", "version", PACKAGE_VERSION, "shards",
@@ -217,6 +218,12 @@ static void say_started(const struct fanfare *gw)
              num_text(connections, gw->shared.limits.max_connections), "epoch", epoch);
     for (unsigned i = 0; i < gw->listen.n; i++) {
         log_info(gw->log, "listening", "url", gw->listen.points[i].url);
+    }
+    allowed = listen_kernel_backlog();
+    if (allowed && allowed < gw->opt->o.listen_backlog) {
+        log_warn(gw->log, "the kernel keeps fewer waiting connections: raise net.core.somaxconn",
+                 "listen-backlog", num_text(asked, gw->opt->o.listen_backlog), "somaxconn",
+                 num_text(may, allowed));
     }
     log_warn(gw->log, gw->opt->o.insecure_open
                           ? "open mode: anyone who can connect may publish and read"
@@ -227,7 +234,7 @@ int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
 {
     struct errmsg local;
     struct errmsg *msg = why ? (struct errmsg *)(void *)why : &local;
-    struct core_ports ports = shard_ports(gw);
+    struct core_ports ports = deliveries_ports(gw);
     int rc;
 
     if (gw->state != GW_NEW) {

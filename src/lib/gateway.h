@@ -7,10 +7,12 @@
 
 #include "base/log.h"
 #include "conf/options.h"
+#include "conn/slow.h"
 #include "conn/stream.h"
 #include "core/router.h"
 #include "http/server.h"
 #include "lib/listener.h"
+#include "rt/busy.h"
 #include "rt/mailbox.h"
 
 #include <pthread.h>
@@ -29,24 +31,38 @@ struct handler {
     void *user;
 };
 
+/* Consecutive messages for the same members, to be delivered together. */
+struct run {
+    struct message *v[CORE_RUN_MAX];
+    unsigned n;
+    bool mixed; /* this turn has messages for others too */
+    size_t bytes;
+};
+
 struct shard {
     struct fanfare *gw;
     unsigned index;
     pthread_t thread;
     bool running; /* the thread was started */
     bool stopping;
+    bool behind; /* clients are left to be written to since the last turn */
     struct opt_version *opt;
     struct reactor *reactor;
     struct wheel *wheel;
     struct mailbox *deliveries, *tasks;
     struct rt_source deliveries_src, tasks_src;
+    struct busy busy;
     struct core_sink sink;
+    struct run run;
     struct conn_env env;
     struct http_server http;
     struct metrics metrics;
-    struct listener *listeners;   /* one a listen address */
+    struct listener *listeners; /* one a listen address */
+    struct accept_queue accepted;
     _Atomic size_t backlog_bytes; /* of messages in `deliveries` */
     struct mail stop_mail;
+    struct mail slow_mail; /* wakes it: too much waits for slow clients */
+    atomic_bool slow_asked;
     struct log_limit refusals;
 };
 
@@ -69,6 +85,7 @@ struct fanfare {
     struct mailbox *tasks[ROUTER_MAX_SHARDS];
     struct mailbox *deliveries[ROUTER_MAX_SHARDS];
     struct http_shared shared;
+    struct slow_total slow_total;
     unsigned running;        /* shards with a thread; set before the stop */
     atomic_uint stopping;    /* of those, shards that serve no HTTP any more */
     atomic_uint max_backlog; /* options that other threads read */
@@ -94,7 +111,12 @@ void shard_join(struct shard *s);
 void shard_empty(struct shard *s);
 void shard_fini(struct shard *s);
 
-struct core_ports shard_ports(struct fanfare *gw);
+struct core_ports deliveries_ports(struct fanfare *gw);
+/* Gives out up to `max` (0: all) of the messages that wait for the shard. */
+void deliveries_run(struct shard *s, unsigned max);
+/* Gives out what deliveries_run has taken so far, for a mail among them that
+ * concerns a client. */
+void deliveries_flush(struct shard *s);
 
 /* What streams and publications tell the handlers. */
 struct conn_hooks gateway_hooks(struct shard *s);

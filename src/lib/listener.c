@@ -9,14 +9,9 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#define BACKLOG 4096
-#define ACCEPTS_PER_TURN 64
-#define PAUSE_MS 100
 
 union address {
     struct sockaddr sa;
@@ -115,8 +110,8 @@ static int probe(const union address *a, socklen_t len, const char *where, struc
     return rc;
 }
 
-static int open_tcp(struct listen_point *p, const struct listen_addr *la, unsigned shards,
-                    const char *where, struct errmsg *why)
+static int open_tcp(struct listen_point *p, const struct listen_addr *la, const struct options *opt,
+                    unsigned shards, const char *where, struct errmsg *why)
 {
     union address a;
     socklen_t len;
@@ -133,7 +128,7 @@ static int open_tcp(struct listen_point *p, const struct listen_addr *la, unsign
     }
     /* Only when all are bound: nobody is left waiting at one that fails. */
     for (unsigned i = 0; rc == 0 && i < shards; i++) {
-        if (listen(p->fds[i], BACKLOG) != 0) {
+        if (listen(p->fds[i], (int)opt->listen_backlog) != 0) {
             rc = socket_error("listen on", where, why);
         }
     }
@@ -205,7 +200,7 @@ static int open_unix(struct listen_point *p, const struct listen_addr *la,
     }
     snprintf(p->url, sizeof(p->url), "unix:%s", la->host);
     if (chmod(la->host, (mode_t)strtoul(opt->unix_mode, NULL, 8)) != 0 ||
-        listen(fd, BACKLOG) != 0) {
+        listen(fd, (int)opt->listen_backlog) != 0) {
         return socket_error("listen on", where, why);
     }
     return 0;
@@ -236,7 +231,7 @@ int listen_open(struct listen_set *set, const struct options *opt, unsigned shar
         }
         set->n++;
         rc = la.is_unix ? open_unix(p, &la, opt, shards, where, why)
-                        : open_tcp(p, &la, shards, where, why);
+                        : open_tcp(p, &la, opt, shards, where, why);
         if (rc != 0) {
             return rc;
         }
@@ -270,127 +265,15 @@ void listen_free(struct listen_set *set)
     *set = (struct listen_set){0};
 }
 
-/* ---- accepting ---- */
-
-static void log_refusal(struct listener *l, const struct peer *peer, const char *limit)
+unsigned listen_kernel_backlog(void)
 {
-    char text[PEER_TEXT_MAX], number[NUM_LEN];
-    uint32_t held = 0;
+    char line[32];
+    unsigned n = 0; /* not known */
+    FILE *f = fopen("/proc/sys/net/core/somaxconn", "re");
 
-    metrics_inc(&l->shard->metrics, METRIC_ACCEPT_REFUSED);
-    if (log_limit_pass(&l->shard->refusals, l->shard->env.now_ms, &held)) {
-        log_warn(l->shard->gw->log, "connection over a limit", "limit", limit, "peer",
-                 peer_text(peer, text), "unlogged", held ? num_text(number, held) : NULL);
+    if (f) {
+        n = fgets(line, sizeof(line), f) ? (unsigned)strtoul(line, NULL, 10) : 0;
+        fclose(f);
     }
-}
-
-static void admit(struct listener *l, int fd, const union address *a, socklen_t len)
-{
-    struct shard *s = l->shard;
-    struct limits *limits = &s->gw->shared.limits;
-    struct peer peer = peer_of(&a->sa, len);
-    enum limit_kind over;
-
-    metrics_inc(&s->metrics, METRIC_ACCEPTED);
-    if (limits_overflow(limits)) {
-        log_refusal(l, &peer, "max-connections");
-        close(fd);
-        return;
-    }
-    over = limits_enter(limits, &peer, s->env.opt->max_per_address);
-    if (over != LIMIT_NONE) {
-        log_refusal(l, &peer,
-                    over == LIMIT_ADDRESS ? "max-connections-per-address" : "max-connections");
-    }
-    http_server_add(&s->http, fd, &a->sa, len, peer, over);
-}
-
-/* Out of descriptors: the listener would be ready for ever. */
-static void pause_accepting(struct listener *l)
-{
-    struct shard *s = l->shard;
-
-    if (conn_env_may_log(&s->env, LOG_KIND_RESOURCE)) {
-        log_error(s->gw->log, "cannot accept connections: raise the limit of open files", "error",
-                  strerror(errno));
-    }
-    l->paused = true;
-    reactor_del(s->reactor, l->fd);
-    l->timer.kind = LISTENER_TIMER;
-    wheel_start(s->wheel, &l->timer, s->env.now_ms, PAUSE_MS);
-}
-
-static void on_acceptable(struct rt_source *src, uint32_t events)
-{
-    struct listener *l = (struct listener *)(void *)src;
-
-    (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        union address a = {.sa = {.sa_family = AF_UNIX}};
-        socklen_t len = sizeof(a);
-        int fd = accept4(l->fd, &a.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            admit(l, fd, &a, len);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            pause_accepting(l);
-            return;
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            return;
-        }
-    }
-}
-
-static int watch(struct listener *l)
-{
-    uint32_t events = EPOLLIN;
-
-    if (l->is_unix && l->shard->gw->nshards > 1) {
-        events |= EPOLLEXCLUSIVE; /* AF_UNIX has no SO_REUSEPORT: do not wake all */
-    }
-    return reactor_add(l->shard->reactor, l->fd, events, &l->src);
-}
-
-void listener_timer_fired(struct wheel_timer *t)
-{
-    struct listener *l = (struct listener *)(void *)((char *)t - offsetof(struct listener, timer));
-
-    if (watch(l) == 0) {
-        l->paused = false;
-    } else {
-        wheel_start(l->shard->wheel, t, l->shard->env.now_ms, PAUSE_MS);
-    }
-}
-
-int listeners_start(struct shard *s, struct errmsg *why)
-{
-    const struct listen_set *set = &s->gw->listen;
-
-    s->listeners = calloc(set->n ? set->n : 1, sizeof(*s->listeners));
-    if (!s->listeners) {
-        return errmsg_set(why, ERR_NOMEM, "out of memory");
-    }
-    for (unsigned i = 0; i < set->n; i++) {
-        struct listener *l = &s->listeners[i];
-        l->src.on_event = on_acceptable;
-        l->shard = s;
-        l->fd = set->points[i].fds[s->index];
-        l->is_unix = set->points[i].is_unix;
-        if (watch(l) != 0) {
-            return errmsg_set(why, ERR_SYSTEM, "epoll: %s", strerror(errno));
-        }
-    }
-    return 0;
-}
-
-void listeners_stop(struct shard *s)
-{
-    for (unsigned i = 0; s->listeners && i < s->gw->listen.n; i++) {
-        struct listener *l = &s->listeners[i];
-        wheel_stop(&l->timer);
-        if (l->shard && !l->paused) {
-            reactor_del(s->reactor, l->fd);
-        }
-    }
-    free(s->listeners);
-    s->listeners = NULL;
+    return n;
 }

@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += src/lib/libff-lib.la
 src_lib_libff_lib_la_SOURCES = \
+	src/lib/accept.c \
+	src/lib/deliveries.c \
 	src/lib/events.c \
 	src/lib/gateway.c \
 	src/lib/gateway.h \

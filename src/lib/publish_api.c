@@ -143,6 +143,7 @@ static void run_direct(struct mail *m, void *ctx)
     struct direct_mail *d = (struct direct_mail *)(void *)m;
     struct stream *st = clients_find(&s->env.clients, d->id);
 
+    deliveries_flush(s); /* what was published before comes before */
     if (st && !stream_put_direct(st, &d->envelope)) {
         stream_kill(st, "out of memory");
     }

@@ -3,95 +3,18 @@
 
 #include "base/clock.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-/* So that a flood of messages leaves turns for sockets and timers. */
-#define DELIVERIES_PER_TURN 4096
+/* Whatever comes in thousands at once is worked off in portions of about a
+ * millisecond, and everybody else has their turn between them. */
+#define DELIVERIES_US 2000
 #define TASKS_PER_TURN 256
-
-/* A message's node in the mailbox of one shard. */
-struct delivery {
-    struct mail mail;
-    struct message *message;
-    size_t size;
-};
-_Static_assert(sizeof(struct delivery) <= PORT_LINK_SIZE, "core/ports.h has room for it");
-
-/* ---- deliveries ---- */
-
-static void deliver(struct mail *m, void *ctx)
-{
-    struct shard *s = ctx;
-    struct delivery *d = (struct delivery *)(void *)m;
-    size_t size = d->size; /* router_deliver may free the message, and d with it */
-    uint64_t n = router_deliver(s->gw->router, s->index, d->message, &s->sink);
-
-    atomic_fetch_sub_explicit(&s->backlog_bytes, size, memory_order_relaxed);
-    metrics_add(&s->metrics, METRIC_DELIVERED, n);
-}
-
-static void port_lock(void *ctx)
-{
-    struct fanfare *gw = ctx;
-
-    pthread_mutex_lock(&gw->log_order);
-}
-
-static void port_unlock(void *ctx)
-{
-    struct fanfare *gw = ctx;
-
-    pthread_mutex_unlock(&gw->log_order);
-}
-
-static void port_post(void *ctx, unsigned shard, struct message *m, void *link, size_t size)
-{
-    struct fanfare *gw = ctx;
-    struct delivery *d = link;
-
-    d->mail.run = deliver;
-    d->message = m;
-    d->size = size;
-    atomic_fetch_add_explicit(&gw->shards[shard].backlog_bytes, size, memory_order_relaxed);
-    mailbox_push(gw->deliveries[shard], &d->mail);
-}
-
-static bool port_full(void *ctx, unsigned shard)
-{
-    struct fanfare *gw = ctx;
-
-    return mailbox_depth(gw->deliveries[shard]) >=
-               atomic_load_explicit(&gw->max_backlog, memory_order_relaxed) ||
-           atomic_load_explicit(&gw->shards[shard].backlog_bytes, memory_order_relaxed) >=
-               atomic_load_explicit(&gw->max_backlog_bytes, memory_order_relaxed);
-}
-
-static void port_settle(void *ctx, unsigned shard)
-{
-    struct fanfare *gw = ctx;
-
-    struct mailbox *mb = gw->deliveries[shard];
-    uint32_t n = mailbox_depth(mb);
-
-    if (n) { /* not what comes meanwhile: publishers may be faster than we are */
-        mailbox_drain(mb, n);
-    }
-}
-
-static bool port_pending(void *ctx, unsigned shard)
-{
-    struct fanfare *gw = ctx;
-
-    return mailbox_pending(gw->deliveries[shard]);
-}
-
-struct core_ports shard_ports(struct fanfare *gw)
-{
-    return (struct core_ports){gw,        port_lock,   port_unlock, port_post,
-                               port_full, port_settle, port_pending};
-}
+#define TIMERS_PER_TURN 128
+#define WRITES_PER_TURN 512
+#define BURIALS_PER_TURN 64
 
 /* ---- the loop ---- */
 
@@ -105,7 +28,7 @@ static void on_wake(void *ctx)
 
 static void on_mail(struct rt_source *src, uint32_t events)
 {
-    (void)src; /* only wakes: turn() empties the mailboxes in its own order */
+    (void)src; /* only wakes: doze() clears it, turn() empties the mailboxes in its own order */
     (void)events;
 }
 
@@ -126,7 +49,8 @@ static int wait_ms(struct shard *s)
     int64_t wheel;
     int http;
 
-    if (mailbox_pending(s->deliveries) || mailbox_pending(s->tasks) || s->env.dirty) {
+    if (mailbox_pending(s->deliveries) || mailbox_pending(s->tasks) || conn_env_waits(&s->env) ||
+        listeners_wait(s)) {
         return 0;
     }
     http = s->stopping ? -1 : http_server_timeout(&s->http);
@@ -143,19 +67,98 @@ static int wait_ms(struct shard *s)
     return wheel < 0 || http < wheel ? http : (int)wheel;
 }
 
+/* Looks for work without sleeping, as long as that has paid lately. */
+static bool look(struct shard *s, uint64_t since, int *events)
+{
+    uint32_t us = busy_for(&s->busy, (uint32_t)s->opt->o.busy_poll);
+    bool found = false;
+
+    if (!us) {
+        return false;
+    }
+    do {
+        *events = reactor_wait(s->reactor, 0);
+        found = *events != 0 || mailbox_pending(s->deliveries) || mailbox_pending(s->tasks);
+    } while (!found && clock_mono_us() - since < us && sched_yield() == 0);
+    busy_looked(&s->busy, found);
+    return found;
+}
+
+static int doze(struct shard *s, int ms)
+{
+    bool deliveries = mailbox_rest(s->deliveries);
+    bool tasks = mailbox_rest(s->tasks);
+    int events = reactor_wait(s->reactor, deliveries && tasks ? ms : 0);
+
+    mailbox_awake(s->deliveries);
+    mailbox_awake(s->tasks);
+    return events;
+}
+
+static void wait_for_work(struct shard *s)
+{
+    int ms = wait_ms(s);
+    int events = 0;
+    uint64_t since;
+
+    if (ms == 0) {
+        events = reactor_wait(s->reactor, 0);
+    } else {
+        since = clock_mono_us();
+        if (!look(s, since, &events)) {
+            events = doze(s, ms);
+            if (events > 0) {
+                busy_slept(&s->busy, clock_mono_us() - since, (uint32_t)s->opt->o.busy_poll);
+            }
+        }
+    }
+    if (events < 0) {
+        log_error(s->gw->log, "epoll_wait failed");
+    }
+}
+
+static void serve_http(struct shard *s)
+{
+    if (reactor_crowded(s->reactor)) { /* their events may stand behind thousands of others */
+        listeners_look(s);
+        http_server_look(&s->http);
+    }
+    listeners_run(s);
+    http_server_run(&s->http);
+}
+
+/* Not while clients wait to be written to: messages pile up once in the
+ * mailbox, which pushes back on publishers, instead of in every queue. */
+static void deliver_some(struct shard *s)
+{
+    uint64_t since;
+
+    if (s->behind || !mailbox_pending(s->deliveries)) {
+        return;
+    }
+    since = clock_mono_us();
+    do {
+        deliveries_run(s, CORE_RUN_MAX);
+    } while (mailbox_pending(s->deliveries) && clock_mono_us() - since < DELIVERIES_US);
+}
+
+static void work(struct shard *s)
+{
+    if (!s->stopping) {
+        serve_http(s);
+    }
+    deliver_some(s);
+    mailbox_drain(s->tasks, TASKS_PER_TURN);
+    wheel_advance_some(s->wheel, s->env.now_ms, TIMERS_PER_TURN, fire, NULL);
+    conn_env_flush_some(&s->env, WRITES_PER_TURN, BURIALS_PER_TURN);
+    s->behind = s->env.dirty.first != NULL;
+}
+
 static void turn(struct shard *s)
 {
     s->env.now_ms = clock_mono_ms();
-    if (reactor_wait(s->reactor, wait_ms(s)) < 0) {
-        log_error(s->gw->log, "epoll_wait failed");
-    }
-    if (!s->stopping) {
-        http_server_run(&s->http);
-    }
-    mailbox_drain(s->deliveries, DELIVERIES_PER_TURN);
-    mailbox_drain(s->tasks, TASKS_PER_TURN);
-    wheel_advance(s->wheel, s->env.now_ms, fire, NULL);
-    conn_env_flush(&s->env);
+    wait_for_work(s);
+    work(s);
 }
 
 static bool finished(struct shard *s)
@@ -197,6 +200,27 @@ static void stop(struct mail *m, void *ctx)
     conn_env_end_all(&s->env, 1001, "gateway stopped");
 }
 
+/* The end of its turn does the work (conn_env_flush). */
+static void slow_answer(struct mail *m, void *ctx)
+{
+    struct shard *s = ctx;
+
+    (void)m;
+    atomic_store(&s->slow_asked, false);
+}
+
+static void slow_wake_others(void *ctx, unsigned shard)
+{
+    struct fanfare *gw = ctx;
+
+    for (unsigned i = 0; i < gw->nshards; i++) {
+        struct shard *s = &gw->shards[i];
+        if (i != shard && !atomic_exchange(&s->slow_asked, true)) {
+            mailbox_push(s->tasks, &s->slow_mail);
+        }
+    }
+}
+
 static void wire(struct shard *s)
 {
     struct fanfare *gw = s->gw;
@@ -211,6 +235,10 @@ static void wire(struct shard *s)
     s->env.log = gw->log;
     s->env.opt = &s->opt->o;
     s->env.hooks = gateway_hooks(s);
+    s->env.total = &gw->slow_total;
+    gw->slow_total.shards = gw->nshards;
+    gw->slow_total.wake_others = slow_wake_others;
+    gw->slow_total.ctx = gw;
     s->env.now_ms = clock_mono_ms();
     s->http.shared = &gw->shared;
     s->http.env = &s->env;
@@ -227,6 +255,7 @@ int shard_init(struct shard *s, struct fanfare *gw, unsigned index, struct errms
     s->index = index;
     s->http.dummy = -1;
     s->stop_mail.run = stop;
+    s->slow_mail.run = slow_answer;
     s->opt = opt_version_ref(gw->opt);
     rc = reactor_new(&s->reactor, why);
     if (rc == 0) {
@@ -285,7 +314,7 @@ void shard_join(struct shard *s)
 void shard_empty(struct shard *s)
 {
     if (s->deliveries) {
-        mailbox_drain(s->deliveries, 0);
+        deliveries_run(s, 0);
     }
     if (s->tasks) {
         mailbox_drain(s->tasks, 0);

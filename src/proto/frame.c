@@ -1,5 +1,6 @@
 #include "proto/frame.h"
 
+#include "proto/name.h"
 #include "proto/wsframe.h"
 
 #include <assert.h>
@@ -55,13 +56,16 @@ static size_t envelope_len(const struct envelope *e, size_t data_len, size_t cur
 }
 
 static char *put_envelope(char *to, const struct envelope *e, struct str epoch, unsigned digits,
-                          const char **seq_at)
+                          const char **seq_at, struct str *target)
 {
     struct str key = target_key(e);
 
     to = json_put_string(put(to, STR_LIT("{\"type\":")), e->type);
+    *target = (struct str){to, 0};
     if (key.len > 0) {
-        to = json_put_string(put(to, key), e->target);
+        char *from = put(to, key);
+        to = json_put_string(from, e->target);
+        *target = (struct str){from + 1, (size_t)(to - from) - 2};
     }
     to = json_put_string(put(to, STR_LIT(",\"id\":")), e->id);
     to = put(put(to, STR_LIT(",\"cursor\":\"")), epoch);
@@ -100,7 +104,10 @@ int frame_new(const struct envelope *e, unsigned seq_digits, struct frame **out)
     size_t cursor_digits = epoch.len + seq_digits;
     uint8_t header[WSFRAME_HEADER_MAX];
     const char *at[3];
+    struct str target;
 
+    assert(e->key.len <= NAME_MAX_LEN);
+    assert(e->kind == TARGET_EVERYONE || e->target.len <= NAME_MAX_LEN);
     assert(seq_digits >= 1 && seq_digits <= 20 && e->data.len > 0);
     assert(e->type.len > 0 && !memchr(e->type.p, '\n', e->type.len) &&
            !memchr(e->type.p, '\r', e->type.len));
@@ -113,23 +120,29 @@ int frame_new(const struct envelope *e, unsigned seq_digits, struct frame **out)
     if (sse_len > FRAME_MAX || header_len + env_len > FRAME_MAX) {
         return ERR_RANGE;
     }
-    struct frame *f = malloc(sizeof(*f) + sse_len + header_len + env_len);
+    struct frame *f = malloc(sizeof(*f) + sse_len + header_len + env_len + e->key.len);
     if (!f) {
         return ERR_NOMEM;
     }
     atomic_init(&f->refs, 1);
+    atomic_init(&f->holders, 0);
     f->sse_len = (uint32_t)sse_len;
     f->ws_len = (uint32_t)(header_len + env_len);
     f->seq_digits = (uint8_t)seq_digits;
+    f->kind = (uint8_t)e->kind;
+    f->key_len = (uint8_t)e->key.len;
 
     char *env = put_lead(f->bytes, e, epoch, seq_digits, &at[0]);
-    char *to = put_envelope(env, e, epoch, seq_digits, &at[1]);
+    char *to = put_envelope(env, e, epoch, seq_digits, &at[1], &target);
     to = put(to, STR_LIT("\n\n"));
     assert((size_t)(to - f->bytes) == sse_len);
     to = put(to, (struct str){(const char *)header, header_len});
     at[2] = to + (at[1] - env);
     to = put(to, (struct str){env, env_len});
     assert((size_t)(to - f->bytes) == (size_t)f->sse_len + f->ws_len);
+    (void)put(to, e->key);
+    f->target_at = (uint32_t)(target.p - f->bytes);
+    f->target_len = (uint16_t)target.len;
     for (int i = 0; i < 3; i++) {
         f->seq_at[i] = (uint32_t)(at[i] - f->bytes);
     }

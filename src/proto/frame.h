@@ -3,7 +3,8 @@
  * One reference-counted block holds the SSE frame and, behind it, the
  * WebSocket frame of the same envelope (docs/protocol.md, "Envelope"). It is
  * encoded before its place in the log is known; frame_seal() then writes the
- * sequence number into the three places where it stands.
+ * sequence number into the three places where it stands. Whom it is for can be
+ * read from it, and the publisher's `key`, which stands in neither frame.
  *
  * After frame_seal() a frame is immutable and may be read by any thread. */
 #ifndef FF_PROTO_FRAME_H
@@ -19,10 +20,15 @@
 
 struct frame {
     atomic_uint refs;
-    uint32_t sse_len;   /* bytes[0 .. sse_len) */
-    uint32_t ws_len;    /* bytes[sse_len .. sse_len + ws_len) */
-    uint32_t seq_at[3]; /* where the decimal digits of seq stand */
+    atomic_uint holders; /* shards in whose queues it waits; see conn/outbuf.h */
+    uint32_t sse_len;    /* bytes[0 .. sse_len) */
+    uint32_t ws_len;     /* bytes[sse_len .. sse_len + ws_len), then the key */
+    uint32_t seq_at[3];  /* where the decimal digits of seq stand */
+    uint32_t target_at;  /* where the target stands, as JSON has it */
+    uint16_t target_len;
     uint8_t seq_digits;
+    uint8_t kind; /* enum target_kind */
+    uint8_t key_len;
     char bytes[];
 };
 
@@ -32,6 +38,7 @@ struct envelope {
     struct str type, id, timestamp;
     struct str source; /* empty: left out */
     struct str data;   /* valid JSON; minified here */
+    struct str key;    /* stands in no frame; empty: none */
     uint64_t epoch;
 };
 
@@ -52,6 +59,21 @@ static inline struct str frame_sse(const struct frame *f)
 static inline struct str frame_ws(const struct frame *f)
 {
     return (struct str){f->bytes + f->sse_len, f->ws_len};
+}
+/* The channel or user, without its quotes; a channel's name needs no escapes.
+ * Empty for everyone. */
+static inline struct str frame_target(const struct frame *f)
+{
+    return (struct str){f->bytes + f->target_at, f->target_len};
+}
+static inline struct str frame_key(const struct frame *f)
+{
+    return (struct str){f->bytes + f->sse_len + f->ws_len, f->key_len};
+}
+/* All the memory of it. */
+static inline size_t frame_size(const struct frame *f)
+{
+    return sizeof(*f) + f->sse_len + f->ws_len + f->key_len;
 }
 
 #endif

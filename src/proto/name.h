@@ -34,7 +34,7 @@ int name_check_user(struct str s, struct errmsg *why) FF_USE_RESULT;
 /* A message type: 1-200 bytes of printable UTF-8; `open`, `error` and
  * everything beginning `fanfare.` are ERR_RESERVED. */
 int name_check_type(struct str s, struct errmsg *why) FF_USE_RESULT;
-/* A message id or a source: 1-200 bytes of printable UTF-8. `what` names the
+/* A message id, a key or a source: 1-200 bytes of printable UTF-8. `what` names the
  * field in the sentence. */
 int name_check_text(const char *what, struct str s, struct errmsg *why) FF_USE_RESULT;
 

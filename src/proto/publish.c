@@ -22,6 +22,7 @@ enum field {
     F_EPHEMERAL,
     F_TTL,
     F_REQUIRE_ACK,
+    F_KEY,
     FIELD_COUNT
 };
 
@@ -39,11 +40,12 @@ static const char *const field_names[FIELD_COUNT] = {
     [F_EPHEMERAL] = "ephemeral",
     [F_TTL] = "ttl",
     [F_REQUIRE_ACK] = "requireAck",
+    [F_KEY] = "key",
 };
 
 #define ALL_FIELDS                                                                               \
     "type, data, channel, channels, userId, userIds, id, source, timestamp, except, ephemeral, " \
-    "ttl, requireAck"
+    "ttl, requireAck, key"
 
 #define BIT(f) (1u << (f))
 
@@ -423,6 +425,9 @@ int publish_parse(const struct json_node *node, struct publish *out, struct publ
     }
     if (rc == 0) {
         rc = take_text(&r, F_EXCEPT, "client id", &out->except);
+    }
+    if (rc == 0) {
+        rc = take_text(&r, F_KEY, "key", &out->key);
     }
     if (rc == 0) {
         rc = take_timestamp(&r);

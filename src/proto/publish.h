@@ -26,6 +26,7 @@ struct publish {
     struct str source;            /* empty if absent */
     struct str timestamp;         /* RFC 3339 as sent, if has_timestamp */
     struct str except;            /* a client id, empty if absent */
+    struct str key;               /* of what it is the newest value; empty if absent */
     struct str data;              /* exact JSON text (not minified), "null" if absent */
     uint32_t ttl_s;               /* 0 if absent */
     struct str one;               /* the target, if not several */

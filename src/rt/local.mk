@@ -1,5 +1,7 @@
 noinst_LTLIBRARIES += src/rt/libff-rt.la
 src_rt_libff_rt_la_SOURCES = \
+	src/rt/busy.c \
+	src/rt/busy.h \
 	src/rt/mailbox.c \
 	src/rt/mailbox.h \
 	src/rt/reactor.c \

@@ -16,9 +16,11 @@ enum { CACHE_LINE = 64 };
 struct mailbox {
     alignas(CACHE_LINE) struct mail *_Atomic top; /* newest first */
     _Atomic uint32_t pushed;
+    _Atomic bool resting; /* whoever makes it false writes the eventfd, or need not */
     int fd;
     alignas(CACHE_LINE) struct mail *ready; /* taken, oldest first; consumer only */
     void *ctx;
+    bool signalled;        /* the eventfd is written, or about to be */
     _Atomic uint32_t done; /* written by the consumer only */
 };
 
@@ -61,14 +63,36 @@ void mailbox_push(struct mailbox *mb, struct mail *m)
     struct mail *old = atomic_load_explicit(&mb->top, memory_order_relaxed);
     do {
         m->next = old;
-    } while (!atomic_compare_exchange_weak_explicit(&mb->top, &old, m, memory_order_release,
+    } while (!atomic_compare_exchange_weak_explicit(&mb->top, &old, m, memory_order_seq_cst,
                                                     memory_order_relaxed));
-    /* From here on m belongs to the consumer. */
-    if (!old) {
+    /* From here on m belongs to the consumer. It says that it rests and then
+     * looks for mail; we leave mail and then look whether it rests. In the one
+     * order of these four steps one of us sees the other. */
+    if (atomic_load(&mb->resting) && atomic_exchange(&mb->resting, false)) {
         const uint64_t one = 1;
         ssize_t n = write(mb->fd, &one, sizeof one);
         assert(n == (ssize_t)sizeof one || errno == EAGAIN); /* full: it is readable */
         (void)n;
+    }
+}
+
+bool mailbox_rest(struct mailbox *mb)
+{
+    atomic_store(&mb->resting, true);
+    return !mb->ready && !atomic_load(&mb->top);
+}
+
+void mailbox_awake(struct mailbox *mb)
+{
+    uint64_t count;
+
+    if (!atomic_exchange(&mb->resting, false)) {
+        mb->signalled = true;
+    }
+    /* A producer may have promised the write and not got to it: then it wakes
+     * us for nothing, later, and is cleared that time. */
+    if (mb->signalled && read(mb->fd, &count, sizeof count) == (ssize_t)sizeof count) {
+        mb->signalled = false;
     }
 }
 
@@ -95,11 +119,6 @@ static struct mail *take(struct mailbox *mb)
 
 unsigned mailbox_drain(struct mailbox *mb, unsigned max)
 {
-    /* Clear first, look afterwards: a push that finds the stack empty after
-     * the look makes the descriptor readable again. */
-    uint64_t count;
-    ssize_t n = read(mb->fd, &count, sizeof count);
-    (void)n; /* EAGAIN: it was clear */
     uint32_t done = atomic_load_explicit(&mb->done, memory_order_relaxed);
     unsigned ran = 0;
     while (max == 0 || ran < max) {

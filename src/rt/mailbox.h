@@ -1,8 +1,13 @@
 /* mailbox.h - work handed to a reactor's thread by any thread, in order.
  *
  * A lock-free list with many producers and one consumer, and an eventfd that
- * is written only when the list was empty. Mails pushed under one lock are run
- * in the order of that lock. */
+ * is written only while the consumer rests: what a busy thread is sent, or
+ * sends itself, costs no system call. Mails pushed under one lock are run in
+ * the order of that lock.
+ *
+ * The consumer's loop: mailbox_rest on each of its mailboxes; wait for the
+ * descriptors, without a timeout only if all said true; mailbox_awake on each;
+ * mailbox_drain. */
 #ifndef FF_RT_MAILBOX_H
 #define FF_RT_MAILBOX_H
 
@@ -25,13 +30,17 @@ int mailbox_new(void *ctx, struct mailbox **out, struct errmsg *why) FF_USE_RESU
 /* Mails still inside are dropped without running: stop producers first and
  * drain. */
 void mailbox_free(struct mailbox *mb);
-/* The eventfd, to be watched for EPOLLIN (level-triggered is fine). */
+/* The eventfd, to be watched for EPOLLIN, level-triggered. */
 int mailbox_fd(const struct mailbox *mb);
-/* Any thread. Wakes the consumer if needed. */
+/* Any thread. Wakes the consumer if it rests. */
 void mailbox_push(struct mailbox *mb, struct mail *m);
+/* Consumer only: from now on a push makes the descriptor readable. False if
+ * there is mail already: do not wait for more. */
+bool mailbox_rest(struct mailbox *mb) FF_USE_RESULT;
+/* Consumer only, after the wait: a push need not wake it any more. */
+void mailbox_awake(struct mailbox *mb);
 /* Consumer only. Runs up to `max` mails (0: all there are, those pushed
- * meanwhile included); returns how many ran. Clears the eventfd; if mails are
- * left because of `max`, mailbox_pending() is true and the fd may be quiet. */
+ * meanwhile included); returns how many ran. */
 unsigned mailbox_drain(struct mailbox *mb, unsigned max);
 /* Consumer only. */
 bool mailbox_pending(const struct mailbox *mb);

@@ -10,6 +10,7 @@ enum { BATCH = 256 };
 
 struct reactor {
     int epfd;
+    bool crowded;
     void (*woken)(void *ctx);
     void *woken_ctx;
     struct epoll_event events[BATCH];
@@ -66,10 +67,16 @@ void reactor_on_wake(struct reactor *r, void (*woken)(void *ctx), void *ctx)
     r->woken_ctx = ctx;
 }
 
+bool reactor_crowded(const struct reactor *r)
+{
+    return r->crowded;
+}
+
 int reactor_wait(struct reactor *r, int timeout_ms)
 {
     int n = epoll_wait(r->epfd, r->events, BATCH, timeout_ms);
     int rc = n;
+    r->crowded = n == BATCH;
     if (n < 0) {
         rc = errno == EINTR ? 0 : ERR_SYSTEM;
     }

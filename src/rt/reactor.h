@@ -34,5 +34,8 @@ void reactor_del(struct reactor *r, int fd);
  * what is ready. Returns the number of events, or ERR_SYSTEM; EINTR counts as
  * none. */
 int reactor_wait(struct reactor *r, int timeout_ms) FF_USE_RESULT;
+/* Did the last wait return as many events as it can? Then others that are as
+ * ready may stand behind thousands more. */
+bool reactor_crowded(const struct reactor *r);
 
 #endif

@@ -1,6 +1,7 @@
 #include "rt/wheel.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 /* Level k has 64 slots of 64^k ticks each; a timer lies in the lowest level
@@ -17,9 +18,10 @@ static const uint64_t max_ticks = UINT32_MAX;
 
 struct wheel {
     uint64_t tick;              /* the one done last, or being done now */
-    uint64_t top;               /* new timers are due after this one */
+    uint64_t top;               /* being gone to; new timers are due after it */
     uint64_t used[LEVELS];      /* bit set: the slot may have timers */
     struct wheel_timer *firing; /* due now */
+    bool advancing;             /* in a callback */
     struct wheel_timer *slot[LEVELS][SLOTS];
 };
 
@@ -145,43 +147,70 @@ static void cascade(struct wheel *w)
     }
 }
 
-static void fire_present(struct wheel *w, wheel_fn *fire, void *ctx)
+/* The timers of the present slot leave the wheel first: whatever a callback
+ * starts or stops, their list only gets shorter. */
+static void take_present(struct wheel *w)
 {
     struct wheel_timer **head = &w->slot[0][w->tick & MASK];
-    if (!*head) {
-        return;
-    }
-    /* Off the wheel first: whatever a callback starts or stops, this list only
-     * gets shorter. */
     w->firing = *head;
-    w->firing->prev = &w->firing;
+    if (w->firing) {
+        w->firing->prev = &w->firing;
+    }
     *head = NULL;
-    while (w->firing) {
+}
+
+/* Fires what was taken, at most *left. */
+static void fire_taken(struct wheel *w, unsigned *left, wheel_fn *fire, void *ctx)
+{
+    while (w->firing && *left > 0) {
         struct wheel_timer *t = w->firing;
         unlink_timer(t);
+        (*left)--;
         fire(t, ctx);
     }
 }
 
-void wheel_advance(struct wheel *w, uint64_t now_ms, wheel_fn *fire, void *ctx)
+bool wheel_advance_some(struct wheel *w, uint64_t now_ms, unsigned max, wheel_fn *fire, void *ctx)
 {
     uint64_t target = now_ms / WHEEL_TICK_MS;
-    if (target <= w->tick) {
-        return;
+    unsigned left = max;
+    assert(!w->advancing); /* not called from a callback */
+    if (target > w->top) {
+        w->top = target;
     }
-    assert(w->top == w->tick); /* not called from a callback */
-    w->top = target;
-    for (uint64_t at = next_tick(w); at <= target; at = next_tick(w)) {
+    if (w->tick == w->top && !w->firing) {
+        return false;
+    }
+    w->advancing = true;
+    fire_taken(w, &left, fire, ctx);
+    while (!w->firing && w->tick < w->top) {
+        uint64_t at = next_tick(w);
+        if (at > w->top) {
+            w->tick = w->top;
+            forget_empty(w);
+            break;
+        }
         w->tick = at;
         cascade(w);
-        fire_present(w, fire, ctx);
+        take_present(w);
+        fire_taken(w, &left, fire, ctx);
     }
-    w->tick = target;
-    forget_empty(w);
+    w->advancing = false;
+    return w->firing != NULL;
+}
+
+void wheel_advance(struct wheel *w, uint64_t now_ms, wheel_fn *fire, void *ctx)
+{
+    bool more = wheel_advance_some(w, now_ms, UINT_MAX, fire, ctx);
+    assert(!more);
+    (void)more;
 }
 
 int64_t wheel_next_ms(const struct wheel *w, uint64_t now_ms)
 {
+    if (w->firing) {
+        return 0;
+    }
     uint64_t at = next_tick(w);
     if (at == UINT64_MAX) {
         return -1;

@@ -38,6 +38,9 @@ static inline bool wheel_running(const struct wheel_timer *t)
  * others due in the same call included. A timer started with delay 0 by a
  * callback fires in a later call. */
 void wheel_advance(struct wheel *w, uint64_t now_ms, wheel_fn *fire, void *ctx);
+/* The same, but fires at most `max` timers. True if some that are due are left:
+ * they come first in the next call, and can be stopped until then. */
+bool wheel_advance_some(struct wheel *w, uint64_t now_ms, unsigned max, wheel_fn *fire, void *ctx);
 /* Milliseconds until wheel_advance may have something to do: exact or earlier
  * than the next expiry, -1 if no timer runs. Cheap. */
 int64_t wheel_next_ms(const struct wheel *w, uint64_t now_ms);

@@ -29,7 +29,7 @@ static void sse_readable(struct stream *s, uint32_t events)
 
 static void sse_beat(struct stream *s)
 {
-    stream_put_bytes(s, STR_LIT(SSE_HEARTBEAT));
+    stream_put_now(s, STR_LIT(SSE_HEARTBEAT));
 }
 
 static void sse_farewell(struct stream *s, uint16_t code, const char *reason)

@@ -231,7 +231,7 @@ static void ws_beat(struct stream *s)
 {
     struct ws_stream *c = ws_of(s);
 
-    stream_put_bytes(s, STR_LIT("\x89\x00"));
+    stream_put_now(s, STR_LIT("\x89\x00"));
     c->awaits_pong = true;
     s->timer.kind = STREAM_TIMER_PONG;
     wheel_start(s->env->wheel, &s->timer, s->env->now_ms, s->env->opt->pong_timeout);

@@ -179,7 +179,12 @@ function slowCase(msg) {
       for (let n = 0; n < 4000 && !said(); n++) await pub.publish({ channel: 'slow', data });
       pub.close();
       const who = { client: clientId, user: 'sleepy', transport: 'sse', peer: peerOf(s.conn) };
-      return { ...who, lag: /^[1-9]\d{3,}$/ };
+      return {
+        ...who,
+        lag_bytes: /^[1-9]\d{3,}$/,
+        lag_messages: /^[1-9]\d*$/,
+        lag_seconds: /^\d+$/,
+      };
     },
   };
 }

@@ -209,6 +209,7 @@ test('SIGHUP: live options are read again, others are named', async (t) => {
   // By name, and only that one: the line "started" has a field shards= too.
   await logged(/^\S+ warn +some changed options need a restart options=shards$/);
   await poll(() => existsSync(log) || undefined, { what: 'a new log file' });
+  await logged(/^\S+ info +options reloaded/); // by the last shard
   const t2 = await Sse.live(d, '/events');
   assert.ok(t2.raw.startsWith('retry: 5000\n'), t2.raw);
   await t2.comment({ timeout: 20000 });

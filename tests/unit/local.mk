@@ -17,11 +17,14 @@ unit_tests = \
 	tests/unit/test_conf_check \
 	tests/unit/test_conf_options \
 	tests/unit/test_conf_sources \
+	tests/unit/test_conn_burst \
 	tests/unit/test_conn_clients \
 	tests/unit/test_conn_env \
 	tests/unit/test_conn_outq \
 	tests/unit/test_conn_peer \
 	tests/unit/test_conn_slow \
+	tests/unit/test_conn_slow_bounds \
+	tests/unit/test_conn_slow_model \
 	tests/unit/test_conn_stream \
 	tests/unit/test_core_model \
 	tests/unit/test_core_nomem \
@@ -30,6 +33,7 @@ unit_tests = \
 	tests/unit/test_http_broadcast \
 	tests/unit/test_http_guard \
 	tests/unit/test_http_limits \
+	tests/unit/test_http_pressure \
 	tests/unit/test_http_routes \
 	tests/unit/test_http_selftest \
 	tests/unit/test_http_streams \
@@ -51,6 +55,7 @@ unit_tests = \
 	tests/unit/test_proto_target \
 	tests/unit/test_proto_wsframe \
 	tests/unit/test_proto_wshandshake \
+	tests/unit/test_rt_busy \
 	tests/unit/test_rt_mailbox \
 	tests/unit/test_rt_reactor \
 	tests/unit/test_rt_wheel \
@@ -117,6 +122,9 @@ tests_unit_test_conf_options_LDADD = $(floor_conf) $(CRITERION_LIBS)
 tests_unit_test_conf_sources_SOURCES = tests/unit/test_conf_sources.c
 tests_unit_test_conf_sources_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conf_sources_LDADD = $(floor_conf) $(CRITERION_LIBS)
+tests_unit_test_conn_burst_SOURCES = tests/unit/test_conn_burst.c
+tests_unit_test_conn_burst_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_burst_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_clients_SOURCES = tests/unit/test_conn_clients.c
 tests_unit_test_conn_clients_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_clients_LDADD = $(floor_conn) $(CRITERION_LIBS)
@@ -132,6 +140,12 @@ tests_unit_test_conn_peer_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_slow_SOURCES = tests/unit/test_conn_slow.c
 tests_unit_test_conn_slow_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_slow_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_slow_bounds_SOURCES = tests/unit/test_conn_slow_bounds.c
+tests_unit_test_conn_slow_bounds_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_slow_bounds_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_slow_model_SOURCES = tests/unit/test_conn_slow_model.c
+tests_unit_test_conn_slow_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_slow_model_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_stream_SOURCES = tests/unit/test_conn_stream.c
 tests_unit_test_conn_stream_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_stream_LDADD = $(floor_conn) $(CRITERION_LIBS)
@@ -156,6 +170,9 @@ tests_unit_test_http_guard_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c
 tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_limits_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_pressure_SOURCES = tests/unit/test_http_pressure.c
+tests_unit_test_http_pressure_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_pressure_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_routes_SOURCES = tests/unit/test_http_routes.c
 tests_unit_test_http_routes_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_routes_LDADD = $(floor_http) $(CRITERION_LIBS)
@@ -219,6 +236,9 @@ tests_unit_test_proto_wsframe_LDADD = $(floor_proto) $(CRITERION_LIBS)
 tests_unit_test_proto_wshandshake_SOURCES = tests/unit/test_proto_wshandshake.c
 tests_unit_test_proto_wshandshake_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_wshandshake_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_rt_busy_SOURCES = tests/unit/test_rt_busy.c
+tests_unit_test_rt_busy_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_rt_busy_LDADD = $(floor_rt) $(CRITERION_LIBS)
 tests_unit_test_rt_mailbox_SOURCES = tests/unit/test_rt_mailbox.c
 tests_unit_test_rt_mailbox_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_rt_mailbox_LDADD = $(floor_rt) $(CRITERION_LIBS)

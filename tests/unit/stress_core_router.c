@@ -4,6 +4,7 @@
  * got exactly what it was subscribed to at each seq, once and in order, and
  * each publication must have matched exactly that. Exit status 0: all was well. */
 #include "core/router_private.h"
+#include "support_stress.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -29,23 +30,6 @@ static const char *const names[NAMES] = {"a.a",         "a.b",        "b.a", "b.
 static const char *const users[USERS] = {"u0", "u1", "u2", "u3"};
 
 /* ---- what is written down ---- */
-
-struct list {
-    uint64_t *v;
-    size_t n, cap;
-};
-
-static void list_add(struct list *l, uint64_t value)
-{
-    if (l->n == l->cap) {
-        l->cap = l->cap ? l->cap * 2 : 16;
-        l->v = realloc(l->v, l->cap * sizeof(uint64_t));
-        if (!l->v) {
-            abort();
-        }
-    }
-    l->v[l->n++] = value;
-}
 
 struct change {
     uint64_t top; /* holds for what comes after */
@@ -88,6 +72,8 @@ struct shard {
     atomic_uint waiting;
     /* its thread only */
     uint64_t rng, now, next_id;
+    const struct core_item *run; /* being delivered */
+    unsigned run_n;
     struct life *slots[SLOTS];
     struct life *lives;
     struct list seqs, numbers; /* of every message, in the order of delivery */
@@ -111,22 +97,6 @@ struct world {
     atomic_uint publishing;
     _Atomic uint64_t recent[SHARDS]; /* ids of members, to be excepted */
 };
-
-static unsigned rnd(uint64_t *rng, unsigned n)
-{
-    *rng ^= *rng << 13;
-    *rng ^= *rng >> 7;
-    *rng ^= *rng << 17;
-    return (unsigned)(*rng >> 33) % n;
-}
-
-static void fault(unsigned *faults, const char *what, uint64_t who, uint64_t seq)
-{
-    if (++*faults <= 5) {
-        fprintf(stderr, "%s: %llx at %llu\n", what, (unsigned long long)who,
-                (unsigned long long)seq);
-    }
-}
 
 /* ---- the ports ---- */
 
@@ -199,16 +169,16 @@ static bool port_pending(void *ctx, unsigned shard)
     return any;
 }
 
-static void *sink_begin(void *ctx, struct frame *f, uint64_t seq)
+/* False if the frame is not that of its seq. */
+static bool note_frame(struct shard *s, const struct frame *f, uint64_t seq)
 {
-    struct shard *s = ctx;
     const char *id = memmem(f->bytes, f->sse_len, "id: ", 4);
     const char *data = memmem(f->bytes, f->sse_len, "\"data\":", 7);
     const char *dash = id ? memchr(id, '-', 20) : NULL;
 
     if (!dash || !data || strtoull(dash + 1, NULL, 10) != seq) {
         fault(&s->faults, "a frame is not that of its seq", s->index, seq);
-        return NULL;
+        return false;
     }
     if (s->now >= seq) {
         fault(&s->faults, "a shard is out of order", s->index, seq);
@@ -216,7 +186,21 @@ static void *sink_begin(void *ctx, struct frame *f, uint64_t seq)
     s->now = seq;
     list_add(&s->seqs, seq);
     list_add(&s->numbers, strtoull(data + 7, NULL, 10));
-    return f;
+    return true;
+}
+
+static void *sink_begin(void *ctx, const struct core_item *v, unsigned n)
+{
+    struct shard *s = ctx;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!note_frame(s, v[i].frame, v[i].seq)) {
+            return NULL;
+        }
+    }
+    s->run = v;
+    s->run_n = n;
+    return s;
 }
 
 static void sink_deliver(void *ctx, void *token, struct member *m)
@@ -225,7 +209,9 @@ static void sink_deliver(void *ctx, void *token, struct member *m)
     struct life *l = (struct life *)(void *)m;
 
     (void)token;
-    list_add(&l->got, s->now);
+    for (unsigned i = 0; i < s->run_n; i++) {
+        list_add(&l->got, s->run[i].seq);
+    }
 }
 
 static void sink_end(void *ctx, void *token)
@@ -237,11 +223,20 @@ static void sink_end(void *ctx, void *token)
 static void drain(struct shard *s, unsigned max)
 {
     const struct core_sink sink = {s, sink_begin, sink_deliver, sink_end};
+    struct message *run[CORE_RUN_MAX];
     struct message *m;
+    unsigned n = 0;
 
     while (max-- && (m = take(s))) {
         atomic_fetch_sub(&s->waiting, 1);
-        router_deliver(s->w->r, s->index, m, &sink);
+        if (n && (n == CORE_RUN_MAX || !router_same_members(run[0], m))) {
+            router_deliver(s->w->r, s->index, run, n, &sink);
+            n = 0;
+        }
+        run[n++] = m;
+    }
+    if (n) {
+        router_deliver(s->w->r, s->index, run, n, &sink);
     }
 }
 

@@ -55,7 +55,7 @@ static inline void rig_deliver(struct mail *m, void *ctx)
 {
     struct rig *r = ctx;
     struct rig_delivery *d = (struct rig_delivery *)(void *)m;
-    uint64_t n = router_deliver(r->env.router, 0, d->message, &r->sink);
+    uint64_t n = router_deliver(r->env.router, 0, &d->message, 1, &r->sink);
 
     metrics_add(&r->metrics, METRIC_DELIVERED, n);
 }
@@ -206,6 +206,9 @@ static inline void rig_free(struct rig *r)
     cr_assert_eq(r->env.clients.count, 0);
     cr_assert_eq(r->connected, r->disconnected);
     cr_assert_eq(r->released, r->disconnected);
+    cr_assert_eq(r->env.held.here, 0, "nothing is held for nobody");
+    cr_assert_eq(r->env.held.share, 0);
+    cr_assert_null(r->env.slow);
     conn_env_fini(&r->env);
     router_free(r->env.router);
     mailbox_free(r->deliveries);

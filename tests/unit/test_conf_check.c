@@ -202,3 +202,88 @@ Test(conf_check, listen_needs_one_address_and_each_once)
     cr_assert_eq(options_check(&o, &why), 0, "two free ports are two");
     cr_assert_eq(options_check(&o, NULL), 0);
 }
+
+Test(conf_check, policies_by_prefix)
+{
+    static const char *const right[] = {"ticks.=conflate", "o=drop-oldest", "a=b=disconnect",
+                                        "Aa0_-.:@=,;/=conflate", "fanfare=disconnect"};
+    static const char *const wrong[][2] = {
+        {"ticks", "slow-client-for: \"ticks\": there is no \"=\" and policy; write PREFIX=POLICY, "
+                  "such as ticks.=conflate"},
+        {"=conflate",
+         "slow-client-for: \"=conflate\": the prefix is missing (for all channels there "
+         "is slow-client); write PREFIX=POLICY, such as ticks.=conflate"},
+        {"ticks.*=conflate",
+         "slow-client-for: \"ticks.*=conflate\": a prefix has no wildcards; write "
+         "PREFIX=POLICY, such as ticks.=conflate"},
+        {"a b=conflate",
+         "slow-client-for: \"a b=conflate\": the prefix has a byte that no channel's "
+         "name may have; write PREFIX=POLICY, such as ticks.=conflate"},
+        {"ticks.=", "slow-client-for: \"\" is not one of disconnect|drop-oldest|conflate"},
+        {"ticks.=conflat", "slow-client-for: \"conflat\" is not one of "
+                           "disconnect|drop-oldest|conflate; did you mean conflate?"},
+        {"ticks.=conflate=", "slow-client-for: \"\" is not one of disconnect|drop-oldest|conflate"},
+    };
+    char text[220];
+
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        cr_assert_eq(set("slow-client-for", right[i]), 0, "%s", why.text);
+    }
+    cr_assert_eq(o.slow_client_for.n, sizeof right / sizeof *right);
+    cr_assert_eq(options_check(&o, &why), 0, "%s", why.text);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_eq(set("slow-client-for", wrong[i][0]), ERR_INVALID, "%s", wrong[i][0]);
+        cr_assert_str_eq(why.text, wrong[i][1]);
+    }
+    memset(text, 'a', sizeof text);
+    strcpy(text + 200, "=conflate");
+    cr_assert_eq(set("slow-client-for", text), 0);
+    strcpy(text + 201, "=conflate");
+    text[200] = 'a';
+    cr_assert_eq(set("slow-client-for", text), ERR_INVALID);
+    cr_assert_not_null(strstr(why.text, "longer than a channel's name may be, 200 bytes"));
+}
+
+Test(conf_check, a_prefix_has_one_policy)
+{
+    cr_assert_eq(set("slow-client-for", "ticks.=conflate"), 0);
+    cr_assert_eq(set("slow-client-for", "ticks=drop-oldest"), 0);
+    cr_assert_eq(set("slow-client-for", "ticks.=conflate"), 0);
+    cr_assert_eq(options_check(&o, &why), 0, "the same twice is no harm");
+    cr_assert_eq(set("slow-client-for", "ticks.=disconnect"), 0);
+    cr_assert_eq(options_check(&o, &why), ERR_EXISTS);
+    cr_assert_str_eq(why.text,
+                     "slow-client-for: ticks.=disconnect gives a second policy to the same "
+                     "prefix; leave one out");
+    cr_assert_eq(set("slow-client-for", ""), 0);
+    cr_assert_eq(options_check(&o, &why), 0);
+}
+
+Test(conf_check, the_policy_of_a_channel)
+{
+    static const struct {
+        const char *channel;
+        enum slow_client policy;
+    } cases[] = {
+        {"", SLOW_DROP_OLDEST},           {"x", SLOW_DROP_OLDEST},
+        {"ticks", SLOW_DROP_OLDEST},      {"ticks.", SLOW_CONFLATE},
+        {"ticks.eur", SLOW_CONFLATE},     {"ticks.raw", SLOW_DISCONNECT},
+        {"ticks.raw.x", SLOW_DISCONNECT}, {"Ticks.eur", SLOW_DROP_OLDEST},
+        {"a=b", SLOW_CONFLATE},           {"a=", SLOW_DROP_OLDEST},
+    };
+
+    cr_assert_not(options_slow_any(&o, SLOW_CONFLATE));
+    cr_assert(options_slow_any(&o, SLOW_DISCONNECT));
+    cr_assert_eq(options_slow_client(&o, STR_LIT("x")), SLOW_DISCONNECT, "the default");
+    cr_assert_eq(set("slow-client", "drop-oldest"), 0);
+    cr_assert_eq(set("slow-client-for", "ticks.raw=disconnect"), 0);
+    cr_assert_eq(set("slow-client-for", "ticks.=conflate"), 0);
+    cr_assert_eq(set("slow-client-for", "a=b=conflate"), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(options_slow_client(&o, str_of(cases[i].channel)), cases[i].policy, "%s",
+                     cases[i].channel);
+    }
+    for (unsigned p = SLOW_DISCONNECT; p <= SLOW_CONFLATE; p++) {
+        cr_assert(options_slow_any(&o, (enum slow_client)p));
+    }
+}

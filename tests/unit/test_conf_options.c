@@ -147,7 +147,7 @@ Test(conf_options, choices_suggest_the_nearest)
     cr_assert_eq(set("slow-client", "drop-oldest"), 0);
     cr_assert_eq(o.slow_client, SLOW_DROP_OLDEST);
     cr_assert_eq(set("slow-client", "drop_oldest"), ERR_INVALID);
-    SAYS("slow-client: \"drop_oldest\" is not one of disconnect|drop-oldest; did you mean "
+    SAYS("slow-client: \"drop_oldest\" is not one of disconnect|drop-oldest|conflate; did you mean "
          "drop-oldest?");
     cr_assert_eq(set("log-level", "purple"), ERR_INVALID);
     SAYS("log-level: \"purple\" is not one of error|warn|info|debug");

@@ -230,3 +230,116 @@ Test(env, many_come_and_go)
     cr_assert_eq(wheel_next_ms(r->env.wheel, r->now), -1, "no timer is left");
     cr_assert_eq(rig_metric(r, METRIC_CLIENTS_SSE) + rig_metric(r, METRIC_CLIENTS_WS), 0);
 }
+
+/* ---- portions ---- */
+
+static unsigned drained(const int *peer, unsigned n)
+{
+    unsigned told = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct strbuf sb = STRBUF_INIT;
+        (void)rig_read(peer[i], &sb);
+        if (sb.len) {
+            unsigned times = rig_count(sb.data, "event: fanfare.draining\n");
+            cr_assert_leq(times, 1);
+            told += times;
+        }
+        strbuf_fini(&sb);
+    }
+    return told;
+}
+
+Test(env, so_many_writes_and_burials_in_a_turn)
+{
+    int peer[20], gone[20];
+
+    for (int i = 0; i < 20; i++) {
+        plain_open(r, &plain_sse, NULL, &gone[i]);
+    }
+    for (int i = 0; i < 20; i++) {
+        plain_open(r, &plain_sse, "orders", &peer[i]);
+    }
+    rig_turn(r);
+    cr_assert_not(conn_env_waits(&r->env));
+    (void)drained(peer, 20);
+    for (int i = 0; i < 20; i++) {
+        close(gone[i]);
+    }
+    cr_assert_geq(reactor_wait(r->env.reactor, 0), 20);
+    cr_assert_eq(r->disconnected, 0);
+    rig_publish(r, "orders", "1");
+    mailbox_drain(r->deliveries, 0);
+    /* The dead stand before the living in the list, but are not in their way. */
+    cr_assert(conn_env_flush_some(&r->env, 30, 1));
+    cr_assert_eq(r->disconnected, 1);
+    cr_assert_eq(rig_metric(r, METRIC_SENDS), 40 + 10);
+    cr_assert(conn_env_flush_some(&r->env, 30, 1));
+    cr_assert_eq(r->disconnected, 2);
+    cr_assert_eq(rig_metric(r, METRIC_SENDS), 40 + 20);
+    cr_assert_null(r->env.dirty.first);
+    for (unsigned n = 3; n < 20; n++) {
+        cr_assert(conn_env_flush_some(&r->env, 30, 1), "%u", n);
+        cr_assert_eq(r->disconnected, n);
+    }
+    cr_assert_not(conn_env_flush_some(&r->env, 30, 1));
+    cr_assert_eq(r->disconnected, 20);
+    cr_assert_eq(r->env.clients.count, 20);
+    for (int i = 0; i < 20; i++) {
+        close(peer[i]);
+    }
+}
+
+/* A dead stream that waits for its burial is left alone by everybody. */
+Test(env, the_dead_wait_in_peace)
+{
+    int peer[2];
+    struct plain_stream *c = plain_open(r, &plain_sse, "orders", &peer[0]);
+
+    plain_open(r, &plain_sse, "orders", &peer[1]);
+    conn_env_flush(&r->env);
+    stream_kill(&c->s, "first");
+    cr_assert(conn_env_flush_some(&r->env, 10, 0));
+    cr_assert_eq(r->disconnected, 0);
+    stream_kill(&c->s, "second");
+    stream_end(&c->s, 1001, "third");
+    stream_put_bytes(&c->s, STR_LIT("x"));
+    stream_mark_dirty(&c->s);
+    rig_publish(r, "orders", "1");
+    rig_pass(r, 100000);
+    cr_assert_eq(r->disconnected, 1);
+    cr_assert_str_eq(r->reason, "first");
+    cr_assert_eq(r->env.clients.count, 1);
+    for (int i = 0; i < 2; i++) {
+        close(peer[i]);
+    }
+}
+
+Test(env, drain_tells_so_many_in_a_turn)
+{
+    int peer[100], more[10];
+
+    for (int i = 0; i < 100; i++) {
+        plain_open(r, &plain_sse, NULL, &peer[i]);
+    }
+    conn_env_flush(&r->env);
+    conn_env_drain(&r->env, 10000);
+    for (unsigned i = 1; i <= 4; i++) {
+        cr_assert(conn_env_flush_some(&r->env, 20, 20));
+        cr_assert_eq(drained(peer, 100), 20);
+    }
+    /* Who comes now is told at once; some get places that were not asked yet. */
+    for (int i = 0; i < 10; i++) {
+        plain_open(r, &plain_sse, NULL, &more[i]);
+    }
+    while (conn_env_flush_some(&r->env, 20, 20)) {
+    }
+    cr_assert_eq(drained(peer, 100), 20);
+    cr_assert_eq(drained(more, 10), 10);
+    for (int i = 0; i < 100; i++) {
+        close(peer[i]);
+    }
+    for (int i = 0; i < 10; i++) {
+        close(more[i]);
+    }
+}

@@ -5,9 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct held held; /* every test ends with nothing held */
+
+static void nothing_held(void)
+{
+    cr_assert_eq(held.here, 0, "%llu bytes are still counted", (unsigned long long)held.here);
+    cr_assert_eq(held.share, 0);
+}
+
+TestSuite(outbuf, .fini = nothing_held);
+TestSuite(outq, .fini = nothing_held);
+
 static struct outbuf *bytes(const char *text)
 {
-    struct outbuf *b = outbuf_of_bytes(str_of(text));
+    struct outbuf *b = outbuf_of_bytes(str_of(text), &held);
 
     cr_assert_not_null(b);
     return b;
@@ -58,7 +69,7 @@ static struct frame *frame(const char *json, uint64_t seq)
 Test(outbuf, holds_both_forms_of_a_frame)
 {
     struct frame *f = frame("1", 7);
-    struct outbuf *b = outbuf_of_frame(f, 7);
+    struct outbuf *b = outbuf_of_frame(f, 7, &held);
 
     frame_unref(f); /* the outbuf has its own */
     cr_assert_not_null(b);
@@ -74,8 +85,8 @@ Test(outbuf, holds_both_forms_of_a_frame)
 Test(outbuf, bytes_are_copied_and_may_be_none)
 {
     char text[] = "abc";
-    struct outbuf *b = outbuf_of_bytes((struct str){text, 3});
-    struct outbuf *none = outbuf_of_bytes(STR_NONE);
+    struct outbuf *b = outbuf_of_bytes((struct str){text, 3}, &held);
+    struct outbuf *none = outbuf_of_bytes(STR_NONE, &held);
 
     text[0] = 'x';
     cr_assert_eq(b->len[0], 3);
@@ -125,7 +136,7 @@ Test(outq, counts_published_messages_when_whole)
 {
     struct outq q = {0};
     struct frame *f = frame("12345", 1);
-    struct outbuf *b = outbuf_of_frame(f, 1);
+    struct outbuf *b = outbuf_of_frame(f, 1, &held);
     uint64_t messages = 0;
 
     cr_assert_eq(outq_put(&q, b, TRANSPORT_WS), 0);
@@ -207,63 +218,90 @@ Test(outq, ring_wraps_while_it_grows)
     cr_assert_eq(q.bytes, 0);
 }
 
-/* Removing at every place of queues of every small size, with and without a
- * partly written first entry. */
-Test(outq, remove_keeps_the_order_of_the_rest)
+/* Every set of entries taken out of queues of every small size, with and
+ * without a partly written first entry, and with the ring beginning anywhere. */
+static void replace_set(uint32_t n, uint32_t set, uint32_t sent, uint32_t turn)
 {
-    for (uint32_t n = 1; n <= 12; n++) {
-        for (uint32_t i = 0; i < n; i++) {
-            for (uint32_t sent = 0; sent <= (i > 0 ? 1u : 0u); sent++) {
-                struct outq q = {0};
-                char want[64] = "";
-                uint64_t messages = 0;
+    struct outq q = {0};
+    struct outbuf *b = bytes("..");
+    bool drop[16] = {false};
+    char want[64] = "";
+    uint64_t messages = 0;
+    bool placed = false;
 
-                for (uint32_t k = 0; k < n; k++) {
-                    char text[4] = {(char)('a' + k), (char)('A' + k), '\0', '\0'};
-                    put(&q, text);
-                    if (k != i) {
-                        strcat(want, text);
-                    }
+    for (uint32_t k = 0; k < turn; k++) {
+        put(&q, "xx");
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        char text[4] = {(char)('a' + k), (char)('A' + k), '\0', '\0'};
+        put(&q, text);
+        drop[k] = set >> k & 1;
+        strcat(want, !drop[k] ? text : placed ? "" : "..");
+        placed |= drop[k];
+    }
+    outq_written(&q, (size_t)turn * 2 + sent, TRANSPORT_SSE, &messages);
+    outq_replace(&q, drop, b, TRANSPORT_SSE);
+    cr_assert_eq(b->refs, 1, "the reference is taken over");
+    cr_assert_eq(q.n, n - (uint32_t)__builtin_popcount(set) + 1);
+    cr_assert_str_eq(content(&q), want + sent, "n %u, set %x, sent %u", n, set, sent);
+    put(&q, "end");
+    cr_assert_str_eq(content(&q) + strlen(want + sent), "end");
+    outq_clear(&q, TRANSPORT_SSE, false);
+}
+
+Test(outq, replace_keeps_the_order_of_the_rest)
+{
+    for (uint32_t n = 1; n <= 9; n++) {
+        for (uint32_t set = 1; set < 1u << n; set++) {
+            for (uint32_t turn = 0; turn < 6; turn++) {
+                replace_set(n, set, 0, turn);
+                if (!(set & 1)) {
+                    replace_set(n, set, 1, turn);
                 }
-                if (sent) {
-                    outq_written(&q, 1, TRANSPORT_SSE, &messages);
-                }
-                outq_remove(&q, i, TRANSPORT_SSE);
-                cr_assert_eq(q.n, n - 1);
-                cr_assert_str_eq(content(&q), want + sent, "n %u, i %u, sent %u", n, i, sent);
-                outq_clear(&q, TRANSPORT_SSE, false);
             }
         }
     }
 }
 
-Test(outq, insert_at_every_place)
+Test(outq, a_ring_that_became_too_large_is_given_back)
 {
-    for (uint32_t n = 0; n <= 12; n++) {
-        for (uint32_t i = 0; i <= n; i++) {
-            for (uint32_t sent = 0; sent <= (i > 0 ? 1u : 0u); sent++) {
-                struct outq q = {0};
-                struct outbuf *b = bytes("..");
-                char want[64] = "";
-                uint64_t messages = 0;
+    struct outq q = {0};
+    static bool drop[1000];
+    uint32_t cap;
 
-                for (uint32_t k = 0; k < n; k++) {
-                    char text[4] = {(char)('a' + k), (char)('A' + k), '\0', '\0'};
-                    put(&q, text);
-                    strcat(want, k == i ? ".." : "");
-                    strcat(want, text);
-                }
-                strcat(want, i == n ? ".." : "");
-                if (sent) {
-                    outq_written(&q, 1, TRANSPORT_SSE, &messages);
-                }
-                cr_assert_eq(outq_insert(&q, i, b, TRANSPORT_SSE), 0);
-                cr_assert_eq(b->refs, 1, "the reference is taken over");
-                cr_assert_str_eq(content(&q), want + sent, "n %u, i %u, sent %u", n, i, sent);
-                outq_clear(&q, TRANSPORT_SSE, false);
-            }
-        }
+    for (int i = 0; i < 1000; i++) {
+        put(&q, "ab");
+        drop[i] = i % 500 != 0;
     }
+    cap = q.cap;
+    outq_replace(&q, drop, bytes("--"), TRANSPORT_SSE);
+    cr_assert_str_eq(content(&q), "ab--ab");
+    cr_assert_geq(cap, 1000);
+    cr_assert_leq(q.cap, 8);
+    outq_clear(&q, TRANSPORT_SSE, false);
+}
+
+/* A frame in the queues of two shards is held once, whoever lets go first. */
+Test(outbuf, a_shared_frame_counts_once_in_the_sum)
+{
+    struct frame *f = frame("12345", 1);
+    struct held other = {0};
+
+    for (int first = 0; first < 2; first++) {
+        struct outbuf *a = outbuf_of_frame(f, 1, &held);
+        int64_t one = held.share;
+        struct outbuf *b = outbuf_of_frame(f, 1, &other);
+        cr_assert_gt(one, (int64_t)frame_size(f));
+        cr_assert_lt(held.share + other.share, one + 200, "the second is an outbuf alone");
+        cr_assert_eq(other.here, held.here);
+        outbuf_unref(first ? a : b);
+        cr_assert_eq(held.share + other.share, one);
+        outbuf_unref(first ? b : a);
+        cr_assert_eq(held.share + other.share, 0);
+        cr_assert_eq(other.here, 0);
+    }
+    held.share = 0; /* what the other one's is, negated */
+    frame_unref(f);
 }
 
 Test(outq, clear_keeps_what_is_partly_written)

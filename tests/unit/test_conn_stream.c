@@ -353,7 +353,7 @@ Test(stream, an_ending_stream_takes_no_messages)
 {
     int peer;
     struct plain_stream *c = plain_open(r, &plain_sse, "orders", &peer);
-    struct outbuf *b = outbuf_of_bytes(STR_LIT("late"));
+    struct outbuf *b = outbuf_of_bytes(STR_LIT("late"), &r->env.held);
 
     stream_end(&c->s, 1001, "test");
     stream_put(&c->s, b);

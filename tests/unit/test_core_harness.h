@@ -35,8 +35,9 @@ struct harness {
     struct h_shard shards[H_SHARDS];
     bool locked;
     bool in_hook;
-    bool eager;   /* every message is delivered before it is quite posted */
-    uint64_t now; /* seq of the frame being delivered */
+    bool eager;                  /* every message is delivered before it is quite posted */
+    const struct core_item *run; /* being delivered */
+    unsigned run_n, longest;
     /* Called before the lock is taken: what another thread might do just then. */
     void (*before_lock)(void *ctx);
     void (*frame)(void *ctx, const struct frame *f, uint64_t seq);
@@ -79,9 +80,8 @@ static inline bool h_pending(void *ctx, unsigned shard)
     return h->shards[shard].first != NULL;
 }
 
-static inline void *h_begin(void *ctx, struct frame *f, uint64_t seq)
+static inline void h_check_frame(struct h_shard *s, const struct frame *f, uint64_t seq)
 {
-    struct h_shard *s = ctx;
     char id[CURSOR_MAX + 8];
     char cursor[CURSOR_MAX];
 
@@ -90,21 +90,32 @@ static inline void *h_begin(void *ctx, struct frame *f, uint64_t seq)
     cursor_format((struct cursor){H_EPOCH, seq}, cursor);
     snprintf(id, sizeof(id), "id: %s\n", cursor);
     cr_assert(memmem(f->bytes, f->sse_len, id, strlen(id)), "the frame is sealed: %s", id);
-    s->h->now = seq;
-    if (s->h->frame) {
-        s->h->frame(s->h->ctx, f, seq);
+}
+
+static inline void *h_begin(void *ctx, const struct core_item *v, unsigned n)
+{
+    struct h_shard *s = ctx;
+
+    for (unsigned i = 0; i < n; i++) {
+        h_check_frame(s, v[i].frame, v[i].seq);
+        if (s->h->frame) {
+            s->h->frame(s->h->ctx, v[i].frame, v[i].seq);
+        }
     }
-    return f;
+    s->h->run = v;
+    s->h->run_n = n;
+    s->h->longest = n > s->h->longest ? n : s->h->longest;
+    return s;
 }
 
 static inline void h_deliver(void *ctx, void *token, struct member *m)
 {
     const struct h_shard *s = ctx;
 
-    (void)token;
+    cr_assert_eq(token, s);
     cr_assert_eq(m->shard, s->index, "delivered on another's shard");
-    if (s->h->deliver) {
-        s->h->deliver(s->h->ctx, m, s->h->now);
+    for (unsigned i = 0; s->h->deliver && i < s->h->run_n; i++) {
+        s->h->deliver(s->h->ctx, m, s->h->run[i].seq);
     }
 }
 
@@ -114,7 +125,19 @@ static inline void h_end(void *ctx, void *token)
     (void)token;
 }
 
-/* Delivers up to `max` messages on the shard. */
+static inline struct message *h_take(struct h_shard *s)
+{
+    struct message *m = s->first->m;
+
+    s->first = s->first->next;
+    if (!s->first) {
+        s->end = &s->first;
+    }
+    s->waiting--;
+    return m;
+}
+
+/* Delivers up to `max` messages on the shard, in runs as long as can be. */
 static inline unsigned h_drain(struct harness *h, unsigned shard, unsigned max)
 {
     struct h_shard *s = &h->shards[shard];
@@ -122,14 +145,14 @@ static inline unsigned h_drain(struct harness *h, unsigned shard, unsigned max)
     unsigned n = 0;
 
     while (s->first && n < max) {
-        struct message *m = s->first->m;
-        s->first = s->first->next;
-        if (!s->first) {
-            s->end = &s->first;
-        }
-        s->waiting--;
-        n++;
-        router_deliver(h->r, shard, m, &sink);
+        struct message *run[CORE_RUN_MAX];
+        unsigned len = 0;
+        do {
+            run[len++] = h_take(s);
+        } while (s->first && n + len < max && len < CORE_RUN_MAX &&
+                 router_same_members(run[0], s->first->m));
+        n += len;
+        router_deliver(h->r, shard, run, len, &sink);
     }
     return n;
 }

@@ -339,6 +339,55 @@ Test(router, shards_faster_than_the_publisher)
 }
 
 /* From one digit to five; the frames are looked at by the harness. */
+/* Messages for the same members make one run; any other ends it. */
+Test(router, runs)
+{
+    static const char *const to[] = {"c", "c", "c", "d", "c", "c"};
+    struct box a, b;
+
+    join(&a, 0, NULL, "c");
+    join(&b, 0, NULL, "*");
+    for (unsigned i = 0; i < 6; i++) {
+        (void)to_channel(to[i]);
+    }
+    cr_assert_eq(h_drain(&h, 0, 3), 3u);
+    cr_assert_eq(h.longest, 3u);
+    h.longest = 0;
+    h_drain_all(&h);
+    cr_assert_eq(h.longest, 2u, "d has other members");
+    cr_assert_eq(a.n, 5u);
+    cr_assert_eq(b.n, 6u);
+    h.longest = 0;
+    for (unsigned i = 0; i < CORE_RUN_MAX + 1; i++) {
+        (void)to_channel("c");
+    }
+    h_drain_all(&h);
+    cr_assert_eq(h.longest, (unsigned)CORE_RUN_MAX);
+    cr_assert_eq(a.n, 5u + CORE_RUN_MAX + 1);
+    leave(&a);
+    leave(&b);
+}
+
+/* One for all but one member has other members. */
+Test(router, an_exception_ends_a_run)
+{
+    struct box a, b;
+    struct str to = STR_LIT("c");
+    struct publish_result res;
+
+    join(&a, 0, NULL, "c");
+    join(&b, 0, NULL, "c");
+    (void)to_channel("c");
+    cr_assert_eq(h_publish(&h, TARGET_CHANNEL, &to, 1, a.m.id, &res), 0);
+    (void)to_channel("c");
+    h_drain_all(&h);
+    cr_assert_eq(h.longest, 1u);
+    cr_assert_eq(a.n, 2u);
+    cr_assert_eq(b.n, 3u);
+    leave(&a);
+    leave(&b);
+}
+
 Test(router, digits)
 {
     struct box a;
@@ -420,11 +469,11 @@ Test(router, busy_publishes_nothing)
     leave(&b);
 }
 
-static void *refuse(void *ctx, struct frame *f, uint64_t seq)
+static void *refuse(void *ctx, const struct core_item *v, unsigned n)
 {
     (void)ctx;
-    (void)f;
-    (void)seq;
+    (void)v;
+    (void)n;
     return NULL;
 }
 
@@ -436,7 +485,7 @@ Test(router, sink_that_declines)
 
     join(&a, 0, NULL, "c");
     (void)to_channel("c");
-    cr_assert_eq(router_deliver(h.r, 0, h.shards[0].first->m, &sink), 0);
+    cr_assert_eq(router_deliver(h.r, 0, &h.shards[0].first->m, 1, &sink), 0);
     h.shards[0].first = NULL;
     h.shards[0].end = &h.shards[0].first;
     leave(&a);

@@ -45,14 +45,16 @@ Test(limits, total)
         cr_assert_eq(limits_enter(&limits, &p[i], 0), LIMIT_NONE);
     }
     p[1000] = inet4(1000, 1);
+    cr_assert_not(limits_exceeded(&limits), "the last place is a place");
     cr_assert_eq(limits_enter(&limits, &p[1000], 0), LIMIT_CONNECTIONS);
+    cr_assert(limits_exceeded(&limits));
     cr_assert_eq(atomic_load(&limits.connections), 1001, "it is counted in any case");
     cr_assert_not(limits_overflow(&limits));
-    limits_leave(&limits, &p[1000]);
-    limits_leave(&limits, &p[0]);
+    limits_leave(&limits, &p[1000], LIMIT_CONNECTIONS);
+    limits_leave(&limits, &p[0], LIMIT_NONE);
     cr_assert_eq(limits_enter(&limits, &p[0], 0), LIMIT_NONE);
     for (unsigned i = 0; i < 1000; i++) {
-        limits_leave(&limits, &p[i]);
+        limits_leave(&limits, &p[i], LIMIT_NONE);
     }
     cr_assert_eq(atomic_load(&limits.connections), 0);
 }
@@ -76,13 +78,33 @@ Test(limits, one_address)
     cr_assert_eq(limits_enter(&limits, &p[1], 2), LIMIT_NONE);
     cr_assert_eq(limits_enter(&limits, &p[2], 2), LIMIT_ADDRESS);
     cr_assert_eq(limits_enter(&limits, &p[3], 2), LIMIT_NONE, "another one");
-    limits_leave(&limits, &p[2]);
-    limits_leave(&limits, &p[0]);
+    limits_leave(&limits, &p[2], LIMIT_ADDRESS);
+    limits_leave(&limits, &p[0], LIMIT_NONE);
     cr_assert_eq(limits_enter(&limits, &p[0], 2), LIMIT_NONE);
-    limits_leave(&limits, &p[0]);
-    limits_leave(&limits, &p[1]);
-    limits_leave(&limits, &p[3]);
+    limits_leave(&limits, &p[0], LIMIT_NONE);
+    limits_leave(&limits, &p[1], LIMIT_NONE);
+    limits_leave(&limits, &p[3], LIMIT_NONE);
     cr_assert_null(limits.table, "nothing is kept of those that are gone");
+}
+
+/* An address over its limit cannot take the places where others are told. */
+Test(limits, so_many_of_an_address_can_be_told)
+{
+    struct peer p[LIMITS_TOLD + 2];
+
+    for (unsigned i = 0; i < LIMITS_TOLD + 2; i++) {
+        p[i] = inet4(1, i);
+        cr_assert_eq(limits_enter(&limits, &p[i], 1), i ? LIMIT_ADDRESS : LIMIT_NONE);
+        cr_assert_eq(limits_may_tell(&limits), i <= LIMITS_TOLD, "%u", i);
+    }
+    limits_leave(&limits, &p[0], LIMIT_NONE);
+    cr_assert_not(limits_may_tell(&limits));
+    for (unsigned i = 1; i < LIMITS_TOLD + 2; i++) {
+        limits_leave(&limits, &p[i], LIMIT_ADDRESS);
+        cr_assert(limits_may_tell(&limits));
+    }
+    cr_assert_eq(atomic_load(&limits.over_address), 0);
+    cr_assert_eq(atomic_load(&limits.connections), 0);
 }
 
 Test(limits, an_ipv6_network_is_one_address)
@@ -98,11 +120,11 @@ Test(limits, an_ipv6_network_is_one_address)
     cr_assert_eq(limits_enter(&limits, &c, 1), LIMIT_NONE);
     cr_assert_eq(limits_enter(&limits, &d, 1), LIMIT_NONE);
     cr_assert_eq(limits_enter(&limits, &e, 1), LIMIT_ADDRESS, "a mapped one is IPv4");
-    limits_leave(&limits, &a);
-    limits_leave(&limits, &b);
-    limits_leave(&limits, &c);
-    limits_leave(&limits, &d);
-    limits_leave(&limits, &e);
+    limits_leave(&limits, &a, LIMIT_NONE);
+    limits_leave(&limits, &b, LIMIT_ADDRESS);
+    limits_leave(&limits, &c, LIMIT_NONE);
+    limits_leave(&limits, &d, LIMIT_NONE);
+    limits_leave(&limits, &e, LIMIT_ADDRESS);
     cr_assert_null(limits.table);
 }
 
@@ -133,17 +155,17 @@ Test(limits, toggled_live)
         cr_assert_eq(limits_enter(&limits, &on[i], 2), i < 2 ? LIMIT_NONE : LIMIT_ADDRESS);
         cr_assert_eq(on[i].counted, 1);
     }
-    limits_leave(&limits, &off[0]);
-    limits_leave(&limits, &on[2]);
+    limits_leave(&limits, &off[0], LIMIT_NONE);
+    limits_leave(&limits, &on[2], LIMIT_ADDRESS);
     cr_assert_eq(limits_enter(&limits, &on[2], 2), LIMIT_ADDRESS,
                  "those that came while it was off do not count, nor does their leaving");
-    limits_leave(&limits, &on[2]);
+    limits_leave(&limits, &on[2], LIMIT_ADDRESS);
     cr_assert_eq(limits_enter(&limits, &on[2], 0), LIMIT_NONE, "off again");
-    limits_leave(&limits, &on[2]);
-    limits_leave(&limits, &on[1]);
-    limits_leave(&limits, &on[0]);
-    limits_leave(&limits, &off[1]);
-    limits_leave(&limits, &off[2]);
+    limits_leave(&limits, &on[2], LIMIT_NONE);
+    limits_leave(&limits, &on[1], LIMIT_NONE);
+    limits_leave(&limits, &on[0], LIMIT_NONE);
+    limits_leave(&limits, &off[1], LIMIT_NONE);
+    limits_leave(&limits, &off[2], LIMIT_NONE);
     cr_assert_eq(atomic_load(&limits.connections), 0);
     cr_assert_null(limits.table);
 }
@@ -158,8 +180,8 @@ Test(limits, total_before_address)
     cr_assert_eq(limits_enter(&small, &p, 1), LIMIT_NONE);
     cr_assert_eq(limits_enter(&small, &q, 1), LIMIT_CONNECTIONS);
     cr_assert_eq(q.counted, 1, "both are counted");
-    limits_leave(&small, &q);
-    limits_leave(&small, &p);
+    limits_leave(&small, &q, LIMIT_CONNECTIONS);
+    limits_leave(&small, &p, LIMIT_NONE);
     limits_fini(&small);
 }
 
@@ -175,7 +197,7 @@ static void *come_and_go(void *arg)
     for (unsigned i = 0; i < 20000; i++) {
         struct peer p = inet4(i % 50, j->number);
         (void)limits_enter(&limits, &p, 1000);
-        limits_leave(&limits, &p);
+        limits_leave(&limits, &p, LIMIT_NONE);
     }
     return NULL;
 }

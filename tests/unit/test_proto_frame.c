@@ -204,3 +204,33 @@ Test(frame, too_large)
     cr_expect_eq(frame_new(&e, 1, &f), ERR_RANGE);
     cr_expect_null(f);
 }
+
+/* Whom it is for, as the envelope has it, and the key, which it has not. */
+Test(frame, target_and_key_can_be_read)
+{
+    struct envelope e = order;
+    struct frame *f = make(&e, 7);
+    size_t without = frame_size(f);
+
+    cr_expect_eq(f->kind, TARGET_CHANNEL);
+    cr_expect(str_eqz(frame_target(f), "orders"));
+    cr_expect_eq(frame_key(f).len, 0);
+    frame_unref(f);
+    e.key = STR_LIT("EUR");
+    f = make(&e, 7);
+    cr_expect(str_eqz(frame_key(f), "EUR"));
+    cr_expect_eq(frame_size(f), without + 3);
+    cr_expect_null(memmem(f->bytes, f->sse_len + f->ws_len, "EUR", 3));
+    frame_unref(f);
+    e.kind = TARGET_USER;
+    e.target = STR_LIT("a\"b\xC3\xA9");
+    f = make(&e, 7);
+    cr_expect_eq(f->kind, TARGET_USER);
+    cr_expect(str_eqz(frame_target(f), "a\\\"b\xC3\xA9"), "escaped");
+    frame_unref(f);
+    e.kind = TARGET_EVERYONE;
+    f = make(&e, 7);
+    cr_expect_eq(frame_target(f).len, 0);
+    cr_expect(str_eqz(frame_key(f), "EUR"));
+    frame_unref(f);
+}

@@ -46,7 +46,7 @@ Test(publish, defaults)
     cr_expect_eq(p.kind, TARGET_EVERYONE);
     cr_expect(str_eqz(p.type, "message"));
     cr_expect(str_eqz(p.data, "null"));
-    cr_expect(p.id.len == 0 && p.source.len == 0 && p.except.len == 0);
+    cr_expect(p.id.len == 0 && p.source.len == 0 && p.except.len == 0 && p.key.len == 0);
     cr_expect(!p.several && !p.ephemeral && !p.require_ack && !p.has_timestamp);
     cr_expect_eq(p.count, 1);
     cr_expect_eq(p.ttl_s, 0);
@@ -58,7 +58,8 @@ Test(publish, every_field)
     struct publish p =
         good("{\"requireAck\":true,\"ttl\":60,\"ephemeral\":true,\"except\":\"c1\","
              "\"timestamp\":\"2026-11-20T10:00:00+01:00\",\"source\":\"s\\u00e9\",\"id\":\"i\","
-             "\"userId\":\"u 1\",\"data\": { \"b\" : 99.99, \"a\":1E400 } ,\"type\":\"t\"}");
+             "\"userId\":\"u 1\",\"data\": { \"b\" : 99.99, \"a\":1E400 } ,\"type\":\"t\","
+             "\"key\":\"EUR/USD \\u00e9\"}");
 
     cr_expect_eq(p.kind, TARGET_USER);
     cr_expect(str_eqz(p.one, "u 1") && p.count == 1 && !p.several);
@@ -67,6 +68,7 @@ Test(publish, every_field)
     cr_expect(str_eqz(p.timestamp, "2026-11-20T10:00:00+01:00"));
     cr_expect(str_eqz(p.data, "{ \"b\" : 99.99, \"a\":1E400 }"));
     cr_expect(str_eqz(p.type, "t"));
+    cr_expect(str_eqz(p.key, "EUR/USD \xC3\xA9"));
 }
 
 Test(publish, targets)
@@ -112,6 +114,13 @@ Test(publish, refusals)
         {"{\"source\":true}", 400, "wrong_type", "source", 10, "not true or false"},
         {"{\"timestamp\":0}", 400, "wrong_type", "timestamp", 13, "must be a string"},
         {"{\"except\":{}}", 400, "wrong_type", "except", 10, "must be a string"},
+        {"{\"key\":7}", 400, "wrong_type", "key", 7, "must be a string, not a number"},
+        {"{\"key\":null}", 400, "wrong_type", "key", 7, "not null (leave it out instead)"},
+        {"{\"key\":\"\"}", 400, "bad_name", "key", 7, "a key may not be empty"},
+        {"{\"key\":\"a\\nb\"}", 400, "bad_name", "key", 7,
+         "'\\x0a' at byte 1 is not allowed in a key"},
+        {"{\"key\":\"\\ud800\"}", 400, "bad_name", "key", 7, "half of a surrogate pair"},
+        {"{\"keys\":\"a\"}", 400, "unknown_field", "keys", 8, "did you mean \"key\"?"},
         {"{\"ephemeral\":\"true\"}", 400, "wrong_type", "ephemeral", 13, "must be true or false"},
         {"{\"ephemeral\":1}", 400, "wrong_type", "ephemeral", 13, "must be true or false"},
         {"{\"requireAck\":null}", 400, "wrong_type", "requireAck", 14, "must be true or false"},
@@ -201,7 +210,7 @@ Test(publish, long_unknown_field_is_clipped)
                  ERR_INVALID);
     cr_expect_str_eq(e.field, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     cr_expect_not_null(strstr(e.detail, "...\" at byte "));
-    cr_expect_not_null(strstr(e.detail, "requireAck"), "the list is cut: %s", e.detail);
+    cr_expect_not_null(strstr(e.detail, "requireAck, key"), "the list is cut: %s", e.detail);
 }
 
 Test(publish, many_targets)

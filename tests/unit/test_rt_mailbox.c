@@ -63,6 +63,9 @@ static bool readable(int timeout_ms)
 Test(mailbox, empty)
 {
     cr_assert_not(readable(0));
+    cr_assert(mailbox_rest(reader.mb));
+    mailbox_awake(reader.mb);
+    cr_assert_not(readable(0));
     cr_assert_not(mailbox_pending(reader.mb));
     cr_assert_eq(mailbox_depth(reader.mb), 0);
     cr_assert_eq(mailbox_drain(reader.mb, 0), 0);
@@ -70,12 +73,13 @@ Test(mailbox, empty)
     mailbox_free(NULL);
 }
 
-Test(mailbox, runs_in_order_and_clears_the_descriptor)
+Test(mailbox, runs_in_order)
 {
     for (unsigned i = 0; i < 10; i++) {
         post(0, i);
     }
-    cr_assert(readable(0));
+    cr_assert_not(mailbox_rest(reader.mb), "it must not sleep on mail");
+    mailbox_awake(reader.mb);
     cr_assert(mailbox_pending(reader.mb));
     cr_assert_eq(mailbox_depth(reader.mb), 10);
     cr_assert_eq(mailbox_drain(reader.mb, 0), 10);
@@ -86,18 +90,37 @@ Test(mailbox, runs_in_order_and_clears_the_descriptor)
     cr_assert_eq(mailbox_depth(reader.mb), 0);
 }
 
-Test(mailbox, eventfd_is_written_only_when_it_was_empty)
+Test(mailbox, the_descriptor_is_written_once_and_only_for_one_who_rests)
 {
-    for (unsigned i = 0; i < 5; i++) {
+    post(0, 0);
+    cr_assert_not(readable(0), "nobody rests");
+    cr_assert_eq(mailbox_drain(reader.mb, 0), 1);
+    cr_assert(mailbox_rest(reader.mb));
+    for (unsigned i = 1; i < 5; i++) {
         post(0, i);
     }
     uint64_t count = 0;
     cr_assert_eq(read(mailbox_fd(reader.mb), &count, sizeof count), (ssize_t)sizeof count);
     cr_assert_eq(count, 1);
-    cr_assert_eq(mailbox_drain(reader.mb, 0), 5);
-    post(0, 5);
-    cr_assert(readable(0));
+    cr_assert_eq(mailbox_drain(reader.mb, 0), 4);
+}
+
+Test(mailbox, waking_clears_the_descriptor)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        cr_assert(mailbox_rest(reader.mb));
+        post(0, i);
+        cr_assert(readable(0));
+        mailbox_awake(reader.mb);
+        cr_assert_not(readable(0));
+        cr_assert_eq(mailbox_drain(reader.mb, 0), 1);
+    }
+    cr_assert(mailbox_rest(reader.mb)); /* woken by something else */
+    mailbox_awake(reader.mb);
+    post(0, 3);
+    cr_assert_not(readable(0));
     cr_assert_eq(mailbox_drain(reader.mb, 0), 1);
+    cr_assert_eq(reader.bad, 0);
 }
 
 Test(mailbox, max_leaves_the_rest_in_order)
@@ -108,8 +131,9 @@ Test(mailbox, max_leaves_the_rest_in_order)
     cr_assert_eq(mailbox_drain(reader.mb, 3), 3);
     cr_assert(mailbox_pending(reader.mb));
     cr_assert_eq(mailbox_depth(reader.mb), 4);
+    cr_assert_not(mailbox_rest(reader.mb), "some are left over");
+    mailbox_awake(reader.mb);
     post(0, 7); /* after those left over */
-    cr_assert(readable(0));
     cr_assert_eq(mailbox_drain(reader.mb, 2), 2);
     cr_assert_eq(mailbox_drain(reader.mb, 100), 3);
     cr_assert_not(mailbox_pending(reader.mb));
@@ -147,7 +171,15 @@ static void *produce(void *arg)
     return NULL;
 }
 
-/* The consumer looks only when poll says so: a lost wake-up ends in a time-out. */
+/* A lost wake-up ends in a time-out. */
+static void wait_for_mail(void)
+{
+    if (mailbox_rest(reader.mb)) {
+        cr_assert(readable(30000), "a wake-up was lost after %u", reader.ran);
+    }
+    mailbox_awake(reader.mb);
+}
+
 static void consume(unsigned max)
 {
     static unsigned from[PRODUCERS];
@@ -157,9 +189,7 @@ static void consume(unsigned max)
         cr_assert_eq(pthread_create(&t[i], NULL, produce, &from[i]), 0);
     }
     while (reader.ran < PRODUCERS * EACH) {
-        if (!mailbox_pending(reader.mb)) {
-            cr_assert(readable(30000), "a wake-up was lost after %u", reader.ran);
-        }
+        wait_for_mail();
         cr_assert_leq(mailbox_drain(reader.mb, max), max ? max : UINT32_MAX);
         cr_assert_leq(mailbox_depth(reader.mb), PRODUCERS * EACH);
     }
@@ -204,7 +234,7 @@ Test(mailbox, pushes_under_one_lock_keep_its_order)
         cr_assert_eq(pthread_create(&t[i], NULL, produce_locked, NULL), 0);
     }
     while (reader.ran < PRODUCERS * (EACH / 4)) {
-        cr_assert(readable(30000));
+        wait_for_mail();
         (void)mailbox_drain(reader.mb, 0);
     }
     for (unsigned i = 0; i < PRODUCERS; i++) {

@@ -204,6 +204,88 @@ Test(wheel, callback_stops_others_due_in_the_same_call)
     }
 }
 
+/* ---- a bound for a call ---- */
+
+Test(wheel, a_bound_leaves_the_rest_for_the_next_calls)
+{
+    enum { N = 1000 };
+    struct wheel *w = new_wheel(0);
+    struct wheel_timer t[N] = {{0}};
+    struct counted c = {0, NULL};
+    for (unsigned i = 0; i < N; i++) {
+        wheel_start(w, &t[i], 0, 1000);
+    }
+    cr_assert_not(wheel_advance_some(w, 900, 64, count_fire, &c));
+    cr_assert_eq(c.fired, 0);
+    for (unsigned i = 1; i <= 15; i++) {
+        cr_assert(wheel_advance_some(w, 1008, 64, count_fire, &c));
+        cr_assert_eq(c.fired, i * 64);
+        cr_assert_eq(wheel_next_ms(w, 1008), 0, "the rest is due now");
+    }
+    cr_assert_not(wheel_advance_some(w, 1008, 64, count_fire, &c));
+    cr_assert_eq(c.fired, N);
+    cr_assert_eq(wheel_next_ms(w, 1008), -1);
+    wheel_free(w);
+}
+
+Test(wheel, a_bound_that_is_met_exactly_is_no_rest)
+{
+    struct wheel *w = new_wheel(0);
+    struct wheel_timer t[8] = {{0}};
+    struct counted c = {0, NULL};
+    for (unsigned i = 0; i < 8; i++) {
+        wheel_start(w, &t[i], 0, 100);
+    }
+    cr_assert_not(wheel_advance_some(w, 200, 8, count_fire, &c));
+    cr_assert_eq(c.fired, 8);
+    wheel_free(w);
+}
+
+Test(wheel, what_is_left_can_be_stopped_and_moved_and_time_goes_on)
+{
+    struct wheel *w = new_wheel(0);
+    struct wheel_timer t[6] = {{0}};
+    struct wheel_timer later = {0};
+    struct counted c = {0, NULL};
+    for (unsigned i = 0; i < 6; i++) {
+        wheel_start(w, &t[i], 0, 100); /* the one started last fires first */
+    }
+    wheel_start(w, &later, 0, 300);
+    cr_assert(wheel_advance_some(w, 112, 2, count_fire, &c));
+    cr_assert_eq(c.last, &t[4]);
+    cr_assert(wheel_running(&t[3]));
+    wheel_stop(&t[3]);
+    cr_assert_not(wheel_running(&t[3]));
+    wheel_start(w, &t[2], 112, 1000);
+    /* Both are past now; what was left comes first, then the later one. */
+    cr_assert(wheel_advance_some(w, 400, 2, count_fire, &c));
+    cr_assert_eq(c.fired, 4);
+    cr_assert_eq(c.last, &t[0]);
+    cr_assert_not(wheel_advance_some(w, 400, 2, count_fire, &c));
+    cr_assert_eq(c.last, &later);
+    cr_assert_eq(c.fired, 5);
+    cr_assert_not(wheel_advance_some(w, 1100, 2, count_fire, &c));
+    cr_assert_not(wheel_advance_some(w, 1136, 2, count_fire, &c));
+    cr_assert_eq(c.last, &t[2]);
+    wheel_free(w);
+}
+
+Test(wheel, with_a_bound_too_a_timer_started_in_a_callback_waits_for_the_next_call)
+{
+    struct rig r = {.w = new_wheel(0)};
+    for (unsigned i = 0; i < 4; i++) {
+        wheel_start(r.w, &r.t[i], 0, 0);
+    }
+    r.now = 16;
+    cr_assert(wheel_advance_some(r.w, r.now, 3, fire_again, &r));
+    cr_assert_not(wheel_advance_some(r.w, r.now, 3, fire_again, &r));
+    cr_assert_eq(r.fired, 4, "each once");
+    r.now = 32;
+    wheel_advance(r.w, r.now, fire_again, &r);
+    cr_assert_eq(r.fired, 8);
+    wheel_free(r.w);
+}
+
 /* ---- against a model ---- */
 
 enum { TIMERS = 300 };
@@ -312,10 +394,14 @@ static void model_check(const struct model *m)
 
 static void model_advance(struct model *m, uint64_t by)
 {
+    bool more;
     m->now += by;
-    m->call++;
     m->last_due_tick = 0;
-    wheel_advance(m->w, m->now, model_fire, m);
+    do { /* in one call or in several */
+        m->call++;
+        more = wheel_advance_some(m->w, m->now, 1 + (unsigned)rnd_span(m, 9), model_fire, m);
+        cr_assert(!more || wheel_next_ms(m->w, m->now) == 0);
+    } while (more);
     /* What was due and not started within a callback is gone. */
     for (unsigned i = 0; i < TIMERS; i++) {
         const struct item *it = &m->items[i];
