@@ -12,6 +12,7 @@
 #include "core/router.h"
 #include "http/server.h"
 #include "lib/listener.h"
+#include "lib/tidy.h"
 #include "rt/busy.h"
 #include "rt/mailbox.h"
 
@@ -52,6 +53,7 @@ struct shard {
     struct mailbox *deliveries, *tasks;
     struct rt_source deliveries_src, tasks_src;
     struct busy busy;
+    struct tidy tidy;
     struct core_sink sink;
     struct run run;
     struct conn_env env;

@@ -9,4 +9,6 @@ src_lib_libff_lib_la_SOURCES = \
 	src/lib/listener.h \
 	src/lib/options_api.c \
 	src/lib/publish_api.c \
-	src/lib/shard.c
+	src/lib/shard.c \
+	src/lib/tidy.c \
+	src/lib/tidy.h

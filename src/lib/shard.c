@@ -39,6 +39,8 @@ static void fire(struct wheel_timer *t, void *ctx)
         stream_timer_fired(t);
     } else if (t->kind == LISTENER_TIMER) {
         listener_timer_fired(t);
+    } else if (t->kind == TIDY_TIMER) {
+        tidy_timer_fired(t);
     } else {
         http_timer_fired(t);
     }
@@ -151,6 +153,7 @@ static void work(struct shard *s)
     mailbox_drain(s->tasks, TASKS_PER_TURN);
     wheel_advance_some(s->wheel, s->env.now_ms, TIMERS_PER_TURN, fire, NULL);
     conn_env_flush_some(&s->env, WRITES_PER_TURN, BURIALS_PER_TURN);
+    tidy_look(s);
     s->behind = s->env.dirty.first != NULL;
 }
 

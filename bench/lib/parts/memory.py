@@ -27,7 +27,7 @@ OPTIONS = {
     TEN: FEW + (("topology", "channels"), ("per_client", 10)),
     USER: FEW + (("topology", "users"),),
 }
-SETTLE = 0.6
+SETTLE = 1.0
 
 
 def run(bench) -> None:
