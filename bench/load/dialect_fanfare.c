@@ -1,15 +1,10 @@
 /* dialect_fanfare.c - the gateway itself, by SSE and by WebSocket. */
 #include "dialects.h"
+#include "peers.h"
 
 #include <string.h>
 
 enum { OPENING, OPEN };
-
-static bool begins(const char *p, size_t n, const char *text)
-{
-    size_t len = strlen(text);
-    return n >= len && memcmp(p, text, len) == 0;
-}
 
 static void add_query(const struct sub *s, struct buf *out)
 {
@@ -36,26 +31,9 @@ static void add_query(const struct sub *s, struct buf *out)
 
 static void add_publication(const struct plan *pl, const struct msg *m, struct buf *out)
 {
-    switch (pl->topology) {
-    case TOPOLOGY_ONE:
-        buf_adds(out, "{\"channel\":\"bench\",\"data\":");
-        break;
-    case TOPOLOGY_USERS:
-        buf_adds(out, "{\"userId\":\"u");
-        buf_addu(out, m->target);
-        buf_adds(out, "\",\"data\":");
-        break;
-    case TOPOLOGY_CHANNELS:
-        buf_adds(out, "{\"channel\":\"c");
-        buf_addu(out, m->target);
-        buf_adds(out, "\",\"data\":");
-        break;
-    case TOPOLOGY_PATTERNS:
-        buf_adds(out, "{\"channel\":\"room.");
-        buf_addu(out, m->target);
-        buf_adds(out, ".x\",\"data\":");
-        break;
-    }
+    buf_adds(out, pl->topology == TOPOLOGY_USERS ? "{\"userId\":\"" : "{\"channel\":\"");
+    peer_add_target(pl, m, out);
+    buf_adds(out, "\",\"data\":");
     buf_add(out, m->data, m->len);
     buf_adds(out, "}");
 }
@@ -88,12 +66,12 @@ static long fanfare_answer(const struct plan *pl, const char *p, size_t n, unsig
         return -1;
     }
     *accepted = 1;
-    if (begins(body, len, "{\"results\":")) {
+    if (peer_begins(body, len, "{\"results\":")) {
         /* The sums stand at the end: ],"accepted":2,"refused":0} */
         const char *end = body + len;
         const char *sum = memrchr(body, ']', len);
-        if (sum == NULL || !begins(sum, (size_t)(end - sum), "],\"accepted\":") ||
-            !begins(end - 13, 13, ",\"refused\":0}")) {
+        if (sum == NULL || !peer_begins(sum, (size_t)(end - sum), "],\"accepted\":") ||
+            !peer_begins(end - 13, 13, ",\"refused\":0}")) {
             return -1;
         }
         *accepted = 0;
@@ -166,18 +144,18 @@ static void take_gap(struct sub *s, const char *data, size_t len)
 /* data is the JSON text of a control event. */
 static void take_control(struct sub *s, const char *data, size_t len)
 {
-    if (begins(data, len, "{\"type\":\"fanfare.synced\"")) {
+    if (peer_begins(data, len, "{\"type\":\"fanfare.synced\"")) {
         sub_ready(s);
-    } else if (begins(data, len, "{\"type\":\"fanfare.gap\"")) {
+    } else if (peer_begins(data, len, "{\"type\":\"fanfare.gap\"")) {
         take_gap(s, data, len);
-    } else if (begins(data, len, "{\"type\":\"fanfare.refused\"")) {
+    } else if (peer_begins(data, len, "{\"type\":\"fanfare.refused\"")) {
         sub_refused(s, data, len);
     }
 }
 
 static void take_envelope(struct sub *s, const char *data, size_t len)
 {
-    if (begins(data, len, "{\"type\":\"fanfare.")) {
+    if (peer_begins(data, len, "{\"type\":\"fanfare.")) {
         take_control(s, data, len);
     } else {
         sub_message(s, data, len);

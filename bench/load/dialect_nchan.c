@@ -35,25 +35,6 @@ static void ws_start(struct sub *s)
     peer_ws_open(s, "/sub", "?id=", true);
 }
 
-static size_t ws_unit(struct sub *s, const char *p, size_t n)
-{
-    if (s->state == PEER_OPENING) {
-        size_t used = peer_head(s, p, n, 101);
-        if (s->state == PEER_OPEN) {
-            sub_ready(s);
-        }
-        return used;
-    }
-    unsigned opcode;
-    const char *data;
-    size_t len;
-    size_t used = ws_frame(p, n, &opcode, &data, &len);
-    if (used > 0 && !ws_control(s, opcode, data, len)) {
-        sub_message(s, data, len);
-    }
-    return used;
-}
-
 const struct dialect dialect_nchan_sse = {
     .name = "nchan-sse",
     .open = sse_open,
@@ -67,7 +48,7 @@ const struct dialect dialect_nchan_sse = {
 const struct dialect dialect_nchan_ws = {
     .name = "nchan-ws",
     .open = ws_start,
-    .unit = ws_unit,
+    .unit = peer_plain_ws,
     .publish = nchan_publish,
     .answer = peer_answer,
     .pipeline = true,

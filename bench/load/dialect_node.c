@@ -16,25 +16,6 @@ static void ws_start(struct sub *s)
     peer_ws_open(s, "/", named ? "?user=" : "", named);
 }
 
-static size_t ws_unit(struct sub *s, const char *p, size_t n)
-{
-    if (s->state == PEER_OPENING) {
-        size_t used = peer_head(s, p, n, 101);
-        if (s->state == PEER_OPEN) {
-            sub_ready(s);
-        }
-        return used;
-    }
-    unsigned opcode;
-    const char *data;
-    size_t len;
-    size_t used = ws_frame(p, n, &opcode, &data, &len);
-    if (used > 0 && !ws_control(s, opcode, data, len)) {
-        sub_message(s, data, len);
-    }
-    return used;
-}
-
 /* ---- socket.io: packets of Engine.IO 4 (first digit) and Socket.IO 5 (second) ---- */
 
 static void io_start(struct sub *s)
@@ -104,7 +85,7 @@ static void sse_open(struct sub *s)
 const struct dialect dialect_node_ws = {
     .name = "node-ws",
     .open = ws_start,
-    .unit = ws_unit,
+    .unit = peer_plain_ws,
     .publish = node_publish,
     .answer = peer_answer,
     .pipeline = true,

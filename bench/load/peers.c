@@ -262,3 +262,22 @@ size_t peer_chunked_sse(struct sub *s, const char *p, size_t n)
     }
     return used;
 }
+
+size_t peer_plain_ws(struct sub *s, const char *p, size_t n)
+{
+    if (s->state == PEER_OPENING) {
+        size_t used = peer_head(s, p, n, 101);
+        if (s->state == PEER_OPEN) {
+            sub_ready(s);
+        }
+        return used;
+    }
+    unsigned opcode;
+    const char *data;
+    size_t len;
+    size_t used = ws_frame(p, n, &opcode, &data, &len);
+    if (used > 0 && !ws_control(s, opcode, data, len)) {
+        sub_message(s, data, len);
+    }
+    return used;
+}

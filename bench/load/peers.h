@@ -47,6 +47,10 @@ size_t peer_join(struct sub *s, const struct pieces *how, const char *p, size_t 
  * frame, then *data is NULL. */
 size_t peer_ws_message(struct sub *s, const char *p, size_t n, const char **data, size_t *len);
 
+/* A WebSocket whose subscription stands with the handshake, and whose every message
+ * is one frame. */
+size_t peer_plain_ws(struct sub *s, const char *p, size_t n);
+
 /* An SSE stream in chunks: reports messages, and the event `joined` as ready. */
 size_t peer_chunked_sse(struct sub *s, const char *p, size_t n);
 

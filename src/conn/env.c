@@ -32,6 +32,17 @@ void conn_env_fini(struct conn_env *env)
 
 /* ---- delivery ---- */
 
+/* Not one that is just joining: whoever opens it finds out. */
+static void close_members(struct conn_env *env)
+{
+    for (uint32_t i = 0; i < env->clients.nslots; i++) {
+        struct stream *s = env->clients.slots[i];
+        if (s && s->member.joined) {
+            stream_kill(s, "out of memory");
+        }
+    }
+}
+
 static void *sink_begin(void *ctx, const struct core_item *v, unsigned n)
 {
     struct conn_env *env = ctx;
@@ -39,7 +50,7 @@ static void *sink_begin(void *ctx, const struct core_item *v, unsigned n)
     if (!burst_begin(&env->burst, v, n, &env->held, env->write_through)) {
         /* Losing it silently would be a lie: everyone here starts anew. */
         log_error(env->log, "out of memory: closing the clients of this shard");
-        conn_env_close_all(env, "out of memory");
+        close_members(env);
         return NULL;
     }
     return &env->burst;

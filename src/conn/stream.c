@@ -292,7 +292,10 @@ void stream_put_now(struct stream *s, struct str bytes)
     size_t n = stream_is_clear(s) ? stream_write(s, bytes.p, bytes.len) : 0;
 
     if (n < bytes.len) {
-        stream_put_bytes(s, (struct str){bytes.p + n, bytes.len - n});
+        stream_put_bytes(s, bytes);
+        if (n && s->q.n) { /* what is begun must be seen to be */
+            outq_written(&s->q, n, s->ops->transport, &s->messages);
+        }
     }
 }
 

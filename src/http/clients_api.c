@@ -205,8 +205,11 @@ enum MHD_Result delete_client(struct request *rq)
 
 static void work_message(struct visit *v, struct http_server *there)
 {
-    struct stream *s = find(v, there);
+    struct http_shared *sh = there->shared;
+    struct stream *s;
 
+    sh->give_out(sh->ctx, there->env->shard);
+    s = find(v, there);
     if (s) {
         v->failed = !stream_put_direct(s, &v->envelope);
     }

@@ -74,14 +74,13 @@ enum limit_kind limits_enter(struct limits *l, struct peer *peer, unsigned max_p
         pthread_mutex_unlock(&l->lock);
         peer->counted = n > 0;
     }
-    if (total > l->max_connections) {
-        return LIMIT_CONNECTIONS;
-    }
+    /* The address first: who is over its own limit must not get a place that
+     * becomes free. */
     if (n > max_per_address) {
         atomic_fetch_add_explicit(&l->over_address, 1, memory_order_relaxed);
         return LIMIT_ADDRESS;
     }
-    return LIMIT_NONE;
+    return total > l->max_connections ? LIMIT_CONNECTIONS : LIMIT_NONE;
 }
 
 void limits_leave(struct limits *l, const struct peer *peer, enum limit_kind over)

@@ -268,17 +268,28 @@ void http_server_fini(struct http_server *srv)
     }
 }
 
-int http_server_timeout(struct http_server *srv)
+/* Until MHD_run has something to do. */
+static int mhd_timeout(struct http_server *srv)
 {
     MHD_UNSIGNED_LONG_LONG ms;
 
-    if (srv->again || srv->ending || srv->line) {
+    if (srv->again || srv->ending) {
         return 0;
     }
     if (MHD_get_timeout(srv->mhd, &ms) != MHD_YES) {
         return -1;
     }
     return ms > 1000 ? 1000 : (int)ms;
+}
+
+/* Nobody tells when there are descriptors again. */
+#define STARVED_MS 100
+
+int http_server_timeout(struct http_server *srv)
+{
+    int ms = srv->line ? 0 : mhd_timeout(srv);
+
+    return srv->starved && (ms < 0 || ms > STARVED_MS) ? STARVED_MS : ms;
 }
 
 void http_server_look(struct http_server *srv)
@@ -293,7 +304,7 @@ void http_server_run(struct http_server *srv)
     spares_keep(srv);
     srv->starts = STARTS_PER_TURN;
     stream_line_move(srv, srv->starts);
-    for (int i = 0; i < RUNS_PER_TURN && http_server_timeout(srv) == 0; i++) {
+    for (int i = 0; i < RUNS_PER_TURN && mhd_timeout(srv) == 0; i++) {
         if (i == 0) {
             since = clock_mono_us();
         } else if (clock_mono_us() - since >= RUN_US) {

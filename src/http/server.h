@@ -47,6 +47,9 @@ struct http_shared {
     _Atomic uint64_t max_bodies; /* option max-bodies */
     _Atomic uint64_t bodies;     /* bytes of request bodies held now */
     void *ctx;
+    /* On the shard's thread: gives out the messages taken from its mailbox of
+     * deliveries so far; for a mail among them that concerns a client. */
+    void (*give_out)(void *ctx, unsigned shard);
     void (*published)(void *ctx, const struct http_published *p);
     atomic_uint visits; /* requests under way between shards */
     atomic_bool draining;

@@ -121,15 +121,16 @@ static void pause_accepting(struct listener *l, enum listener_state state)
 static void out_of_resources(struct listener *l, int error)
 {
     struct shard *s = l->shard;
-    bool descriptors = error == EMFILE || error == ENFILE;
+    bool files = error == EMFILE || error == ENFILE;
 
     if (conn_env_may_log(&s->env, LOG_KIND_RESOURCE)) {
         log_error(s->gw->log,
-                  descriptors ? "cannot accept connections: raise the limit of open files"
-                              : "cannot accept connections: the kernel is out of memory for them",
+                  files ? "cannot accept connections: raise the limit of open files"
+                        : "cannot accept connections: the kernel is out of memory for them",
                   "error", strerror(error));
     }
-    pause_accepting(l, descriptors ? WAITS_FOR_DESCRIPTOR : WAITS_FOR_TIME);
+    /* ENFILE is the whole system's: a descriptor of ours would not help. */
+    pause_accepting(l, error == EMFILE ? WAITS_FOR_DESCRIPTOR : WAITS_FOR_TIME);
 }
 
 /* With the last descriptor gone one of the spares is given up for one more
@@ -143,7 +144,7 @@ static int accept_one(struct listener *l, struct accepted *a, bool *scarce)
         if (a->fd >= 0) {
             return 0;
         }
-        if ((errno == EMFILE || errno == ENFILE) && spares_spend(&l->shard->http)) {
+        if (errno == EMFILE && spares_spend(&l->shard->http)) {
             *scarce = true;
         } else if (errno != EINTR && errno != ECONNABORTED) {
             return errno;
@@ -213,6 +214,7 @@ static void resume(struct listener *l)
         l->state = ACCEPTS;
         wheel_stop(&l->timer);
     } else {
+        l->state = WAITS_FOR_TIME;
         wheel_start(l->shard->wheel, &l->timer, l->shard->env.now_ms, PAUSE_MS);
     }
 }

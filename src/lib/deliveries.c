@@ -3,7 +3,7 @@
 
 /* Messages for the same members are delivered together, up to so many bytes:
  * well within a socket's send buffer. */
-#define RUN_BYTES 65536
+#define RUN_BYTES 98304
 
 /* A message's node in the mailbox of one shard. */
 struct delivery {
@@ -106,7 +106,7 @@ static void port_settle(void *ctx, unsigned shard)
     uint32_t n = mailbox_depth(s->deliveries);
 
     if (n) {                 /* not what comes meanwhile: publishers may be faster than we are */
-        s->run.mixed = true; /* the lock may be held: no system calls */
+        s->run.mixed = true; /* the lock may be held: into the queues */
         mailbox_drain(s->deliveries, n);
         deliveries_flush(s);
     }

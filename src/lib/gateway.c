@@ -154,6 +154,13 @@ static void publish_options(struct fanfare *gw, const struct options *o)
     atomic_store(&gw->shared.max_bodies, o->max_bodies);
 }
 
+static void give_out(void *ctx, unsigned shard)
+{
+    struct fanfare *gw = ctx;
+
+    deliveries_flush(&gw->shards[shard]);
+}
+
 static int share(struct fanfare *gw, struct errmsg *why)
 {
     struct http_shared *sh = &gw->shared;
@@ -182,6 +189,7 @@ static int share(struct fanfare *gw, struct errmsg *why)
     sh->version = PACKAGE_VERSION;
     sh->open_hosts = gw->opt->o.insecure_open;
     sh->ctx = gw;
+    sh->give_out = give_out;
     sh->published = gateway_published;
     for (const struct handler *h = gw->handlers; h; h = h->next) {
         sh->wants_published |= h->kind == FANFARE_EVENT_PUBLISHED || h->kind == FANFARE_EVENT_ALL;

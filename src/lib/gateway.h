@@ -71,6 +71,7 @@ struct shard {
 enum gateway_state { GW_NEW, GW_RUNNING, GW_FAILED, GW_STOPPED };
 
 struct fanfare {
+    _Atomic uint64_t trimmed_ms; /* monotonic: tidy.h */
     struct opt_version *opt;
     struct log *log;
     struct handler *handlers, **handlers_end;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -26,10 +27,22 @@ static void on_wake(void *ctx)
     s->env.now_ms = clock_mono_ms();
 }
 
-static void on_mail(struct rt_source *src, uint32_t events)
+/* Only wakes: work() empties the mailboxes in its own order. */
+static void on_deliveries(struct rt_source *src, uint32_t events)
 {
-    (void)src; /* only wakes: doze() clears it, turn() empties the mailboxes in its own order */
+    struct shard *s =
+        (struct shard *)(void *)((char *)src - offsetof(struct shard, deliveries_src));
+
     (void)events;
+    mailbox_clear(s->deliveries);
+}
+
+static void on_tasks(struct rt_source *src, uint32_t events)
+{
+    struct shard *s = (struct shard *)(void *)((char *)src - offsetof(struct shard, tasks_src));
+
+    (void)events;
+    mailbox_clear(s->tasks);
 }
 
 static void fire(struct wheel_timer *t, void *ctx)
@@ -270,8 +283,8 @@ int shard_init(struct shard *s, struct fanfare *gw, unsigned index, struct errms
     if (rc != 0) {
         return rc;
     }
-    s->deliveries_src.on_event = on_mail;
-    s->tasks_src.on_event = on_mail;
+    s->deliveries_src.on_event = on_deliveries;
+    s->tasks_src.on_event = on_tasks;
     if (wheel_new(clock_mono_ms(), &s->wheel) != 0 || conn_env_init(&s->env) != 0) {
         return errmsg_set(why, ERR_NOMEM, "out of memory");
     }

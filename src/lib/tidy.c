@@ -8,6 +8,8 @@
 /* And only when none came or went for so long: it takes up to some
  * milliseconds, which nobody should wait for in a storm. */
 #define TIDY_QUIET_MS 250
+/* It stops all threads that need memory, so peers must not have it done at will. */
+#define TIDY_LEAST_MS 1000
 
 static uint64_t changes(const struct shard *s)
 {
@@ -37,8 +39,10 @@ void tidy_timer_fired(struct wheel_timer *t)
     struct tidy *tidy = (struct tidy *)(void *)((char *)t - offsetof(struct tidy, timer));
     struct shard *s = tidy->shard;
     uint64_t now = changes(s);
+    uint64_t last = atomic_load(&s->gw->trimmed_ms);
 
-    if (now != tidy->changes) {
+    if (now != tidy->changes || s->env.now_ms - last < TIDY_LEAST_MS ||
+        !atomic_compare_exchange_strong(&s->gw->trimmed_ms, &last, s->env.now_ms)) {
         wait_for_quiet(s, now);
         return;
     }

@@ -20,7 +20,6 @@ struct mailbox {
     int fd;
     alignas(CACHE_LINE) struct mail *ready; /* taken, oldest first; consumer only */
     void *ctx;
-    bool signalled;        /* the eventfd is written, or about to be */
     _Atomic uint32_t done; /* written by the consumer only */
 };
 
@@ -82,18 +81,17 @@ bool mailbox_rest(struct mailbox *mb)
     return !mb->ready && !atomic_load(&mb->top);
 }
 
-void mailbox_awake(struct mailbox *mb)
+void mailbox_clear(struct mailbox *mb)
 {
     uint64_t count;
+    ssize_t n = read(mb->fd, &count, sizeof count);
 
-    if (!atomic_exchange(&mb->resting, false)) {
-        mb->signalled = true;
-    }
-    /* A producer may have promised the write and not got to it: then it wakes
-     * us for nothing, later, and is cleared that time. */
-    if (mb->signalled && read(mb->fd, &count, sizeof count) == (ssize_t)sizeof count) {
-        mb->signalled = false;
-    }
+    (void)n; /* EAGAIN: it was clear */
+}
+
+void mailbox_awake(struct mailbox *mb)
+{
+    atomic_store(&mb->resting, false);
 }
 
 /* The next mail, or NULL; refills `ready` from the stack. */

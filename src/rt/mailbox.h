@@ -6,8 +6,8 @@
  * the order of that lock.
  *
  * The consumer's loop: mailbox_rest on each of its mailboxes; wait for the
- * descriptors, without a timeout only if all said true; mailbox_awake on each;
- * mailbox_drain. */
+ * descriptors, without a timeout only if all said true; mailbox_clear for each
+ * that is readable, whenever it is; mailbox_awake on each; mailbox_drain. */
 #ifndef FF_RT_MAILBOX_H
 #define FF_RT_MAILBOX_H
 
@@ -37,6 +37,9 @@ void mailbox_push(struct mailbox *mb, struct mail *m);
 /* Consumer only: from now on a push makes the descriptor readable. False if
  * there is mail already: do not wait for more. */
 bool mailbox_rest(struct mailbox *mb) FF_USE_RESULT;
+/* Consumer only: the descriptor is readable. That may be long after the mail was
+ * run, since a producer may be interrupted before it writes. */
+void mailbox_clear(struct mailbox *mb);
 /* Consumer only, after the wait: a push need not wake it any more. */
 void mailbox_awake(struct mailbox *mb);
 /* Consumer only. Runs up to `max` mails (0: all there are, those pushed

@@ -2,11 +2,20 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { daemonFor } from './lib/daemon.mjs';
-import { assertProblem, get, post, publish, request } from './lib/http.mjs';
+import {
+  assertProblem,
+  get,
+  post,
+  publish,
+  RawConn,
+  request,
+  requestBytes,
+} from './lib/http.mjs';
 import { Sse } from './lib/sse.mjs';
 import { poll } from './lib/wait.mjs';
 import { Ws } from './lib/wsclient.mjs';
 
+const json = { 'Content-Type': 'application/json' };
 const del = (d, path) => request(d, { method: 'DELETE', path });
 const utcMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -191,6 +200,35 @@ test('clients are listed in the order of their ids', async (t) => {
   const ids = (await get(d, '/clients')).json.clients.map((c) => c.id);
   assert.equal(ids.length, 12);
   assert.deepEqual(ids, [...ids].sort());
+});
+
+test('a message to one client comes behind what was published before it', async (t) => {
+  const d = await daemonFor(t, { args: ['--shards', '1'] });
+  for (const open of [() => openSse(d, '/events?channel=a'), () => openWs(d, '/ws?channel=a')]) {
+    const x = await open();
+    // All in one write: the shard sees them in one turn.
+    const bytes = [];
+    for (let i = 0; i < 8; i += 2) {
+      const body = (data) => JSON.stringify({ data });
+      const toAll = JSON.stringify({ channel: 'a', data: i });
+      bytes.push(
+        requestBytes(d, { method: 'POST', path: '/broadcast', body: toAll, headers: json }),
+        requestBytes(d, {
+          method: 'POST',
+          path: `/clients/${x.id}/messages`,
+          body: body(i + 1),
+          headers: json,
+        }),
+      );
+    }
+    const conn = await RawConn.open(d);
+    conn.write(Buffer.concat(bytes));
+    for (let i = 0; i < 8; i++) {
+      const m = await x.message();
+      assert.equal((m.envelope ?? m.json).data, i);
+    }
+    conn.close();
+  }
 });
 
 test('a message to one client', async (t) => {

@@ -58,8 +58,11 @@ static bool consume(struct mailbox *mb, struct reader *r, unsigned all)
 {
     for (unsigned turn = 0; r->ran < all; turn++) {
         struct pollfd p = {.fd = mailbox_fd(mb), .events = POLLIN};
-        if (mailbox_rest(mb) && poll(&p, 1, 60000) != 1) {
-            return false;
+        if (mailbox_rest(mb)) {
+            if (poll(&p, 1, 60000) != 1) {
+                return false;
+            }
+            mailbox_clear(mb);
         }
         mailbox_awake(mb);
         (void)mailbox_drain(mb, turn % 3 * 50);

@@ -170,17 +170,17 @@ Test(limits, toggled_live)
     cr_assert_null(limits.table);
 }
 
-/* The total is said first: it is the one that all meet. */
-Test(limits, total_before_address)
+/* Who is over its own limit is told so, and gets no place that becomes free. */
+Test(limits, address_before_total)
 {
     struct limits small;
     struct peer p = inet4(1, 1), q = inet4(1, 2);
 
     cr_assert_eq(limits_init(&small, 1, 7), 0);
     cr_assert_eq(limits_enter(&small, &p, 1), LIMIT_NONE);
-    cr_assert_eq(limits_enter(&small, &q, 1), LIMIT_CONNECTIONS);
+    cr_assert_eq(limits_enter(&small, &q, 1), LIMIT_ADDRESS);
     cr_assert_eq(q.counted, 1, "both are counted");
-    limits_leave(&small, &q, LIMIT_CONNECTIONS);
+    limits_leave(&small, &q, LIMIT_ADDRESS);
     limits_leave(&small, &p, LIMIT_NONE);
     limits_fini(&small);
 }

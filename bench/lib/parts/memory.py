@@ -27,7 +27,7 @@ OPTIONS = {
     TEN: FEW + (("topology", "channels"), ("per_client", 10)),
     USER: FEW + (("topology", "users"),),
 }
-SETTLE = 1.0
+SETTLE = 1.6
 
 
 def run(bench) -> None:
