@@ -27,7 +27,9 @@ OPTIONS = {
     TEN: FEW + (("topology", "channels"), ("per_client", 10)),
     USER: FEW + (("topology", "users"),),
 }
+# The gateway gives memory back when no client has come for a while (at most a second).
 SETTLE = 1.6
+SETTLE_SHORT = 0.6  # with few clients there is little to be given back
 
 
 def run(bench) -> None:
@@ -44,7 +46,7 @@ def _cell(bench, entries: list[Entry], what: str, clients: int, rounds: int) -> 
     """Each time a server of its own, alone on the machine."""
     key = {"what": what, "clients": clients}
     group = Group(clients, OPTIONS[what])
-    each = Stage.START_SECONDS + group.seconds + 1.5 * SETTLE + 0.3
+    each = Stage.START_SECONDS + group.seconds + 1.5 * _settle(bench) + 0.3
     runs = [] if bench.dry else bench.results.add_cell(NAME, key)
     bench.close_stage()
     out = set()
@@ -70,13 +72,13 @@ def _once(bench, entry: Entry, group: Group) -> dict:
     try:
         server.start()
         bench.tell_version(entry, server)
-        empty = settled(server.pids())
+        empty = settled(server.pids(), _settle(bench))
         loads.append(bench.new_load(server, FIRST, entry.label))
         loads[0].ready(30)
-        before, kernel = settled(server.pids()), procfs.kernel_memory()
+        before, kernel = settled(server.pids(), _settle(bench)), procfs.kernel_memory()
         loads.append(bench.new_load(server, group, entry.label))
         ready = loads[1].ready(30 + group.clients / 200)
-        after, kernel_after = settled(server.pids()), procfs.kernel_memory()
+        after, kernel_after = settled(server.pids(), _settle(bench)), procfs.kernel_memory()
         grown = {name: (after[name] - before[name]) / group.clients for name in before}
         kernel_grown = {name: (kernel_after[name] - kernel[name]) / group.clients
                         for name in kernel}
@@ -92,15 +94,19 @@ def _once(bench, entry: Entry, group: Group) -> dict:
         server.stop()
 
 
-def settled(pids) -> dict:
+def _settle(bench) -> float:
+    return SETTLE if bench.full else SETTLE_SHORT
+
+
+def settled(pids, settle: float) -> dict:
     """Waits until the memory stays as it is, at most a few seconds."""
     seen = procfs.user_memory(pids)
     since = begun = time.monotonic()
-    while time.monotonic() - begun < 4 * SETTLE:
+    while time.monotonic() - begun < 4 * settle:
         time.sleep(0.1)
         now = procfs.user_memory(pids)
         if abs(now["private"] - seen["private"]) > 0.002 * seen["private"]:
             seen, since = now, time.monotonic()
-        elif time.monotonic() - since >= SETTLE / 2:
+        elif time.monotonic() - since >= settle / 2:
             return now
     return procfs.user_memory(pids)
