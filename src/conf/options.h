@@ -92,7 +92,8 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why) F
  * The values of a LIST are separated by white space. */
 int options_load_env(struct options *o, char *const *env, struct errmsg *why) FF_USE_RESULT;
 /* What no single value shows: ws-path, unix-mode, origins, policies, listen
- * addresses well-formed, no prefix with two policies, max-message <= max-body, user-timeout > heartbeat is advised. */
+ * addresses well-formed, no prefix with two policies, max-message <= max-body,
+ * user-timeout > heartbeat is advised. */
 int options_check(const struct options *o, struct errmsg *why) FF_USE_RESULT;
 /* Takes the OPT_LIVE values of `from`; *ignored counts the others that differ. */
 int options_apply_live(struct options *o, const struct options *from, unsigned *ignored)

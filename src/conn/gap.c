@@ -231,13 +231,12 @@ static bool over(const struct look *l, uint64_t len)
 
 /* Is that enough? A message always finds room behind one that is partly
  * written, unless the client is to be closed rather. */
-static bool is_enough(const struct look *l, const struct outbuf *next, uint64_t len)
+static bool is_enough(const struct look *l, struct outbuf *next, uint64_t len)
 {
     const struct options *opt = l->s->env->opt;
 
     if (over(l, len)) {
-        return l->n == l->first && next->frame &&
-               lane_policy((struct outbuf *)(uintptr_t)next, opt) != SLOW_DISCONNECT;
+        return l->n == l->first && next->frame && lane_policy(next, opt) != SLOW_DISCONNECT;
     }
     return l->gone >= least_gone(l->s);
 }
