@@ -20,7 +20,8 @@
  * at the same time as each other, and _stop, _free and _drain not from an
  * event handler. A struct fanfare_options belongs to one thread at a time.
  * The library installs no signal handler, never exits, never writes to
- * standard output, and keeps no state outside its objects.
+ * standard output (but for an export to "-"), and keeps no state outside its
+ * objects.
  *
  * Errors. Functions that can fail return 0 or a negative enum fanfare_error.
  * The last parameter `why`, where there is one, may be NULL; otherwise it
@@ -59,7 +60,10 @@ enum fanfare_error {
     FANFARE_ERR_BUSY = -9,      /* overloaded: try again later */
     FANFARE_ERR_IN_USE = -10,   /* the address is in use */
     FANFARE_ERR_RESERVED = -11, /* the name is reserved */
-    FANFARE_ERR_CLOSED = -12    /* the gateway is stopping */
+    FANFARE_ERR_CLOSED = -12,   /* the gateway is stopping */
+    FANFARE_ERR_STORE = -13,    /* the durable store has failed */
+    FANFARE_ERR_CONFLICT = -14, /* the id stands for something else */
+    FANFARE_ERR_MOVED = -15     /* there is something newer than expected */
 };
 
 /* The code as a short English text; static storage. */
@@ -226,6 +230,52 @@ typedef void fanfare_handler(struct fanfare *gw, const struct fanfare_event *eve
  * added; those for FANFARE_EVENT_ALL in the same list. */
 FANFARE_API FANFARE_CHECK int fanfare_on(struct fanfare *gw, enum fanfare_event_kind kind,
                                          fanfare_handler *handler, void *user);
+
+/* ---- store tools --------------------------------------------------------- */
+
+/* For the SQLite database of the `store` option, while no gateway uses it
+ * (FANFARE_ERR_IN_USE). `path` without "sqlite:". FANFARE_ERR_INVALID: it is
+ * damaged, or no store; FANFARE_ERR_RANGE: of a newer version. See
+ * fanfare-store(8). */
+
+/* `done` of `total` (0: not known) of `what`, a few times a second. */
+typedef void fanfare_store_progress(const char *what, uint64_t done, uint64_t total, void *user);
+
+struct fanfare_store_report {
+    size_t size;    /* set to sizeof(struct fanfare_store_report) by the caller */
+    char epoch[14]; /* of the log, as in cursors */
+    uint64_t top;   /* highest number of a message, as far as it is noted */
+    uint64_t messages;
+    uint64_t lanes;   /* channels and users of which anything is known */
+    uint64_t unacked; /* messages that wait to be acknowledged */
+    uint64_t ids;     /* of publications that are remembered */
+    uint64_t lost_ranges;
+    uint64_t bytes; /* of the files */
+    uint32_t schema;
+    int clean; /* nothing was left unwritten at the last stop */
+};
+
+/* Looks at every page and row without changing anything. `progress` may be NULL,
+ * here and below. */
+FANFARE_API FANFARE_CHECK int fanfare_store_check(const char *path,
+                                                  fanfare_store_progress *progress, void *user,
+                                                  struct fanfare_store_report *out,
+                                                  struct fanfare_why *why);
+/* Gives unused room back to the file system. Sizes in bytes. */
+FANFARE_API FANFARE_CHECK int fanfare_store_compact(const char *path,
+                                                    fanfare_store_progress *progress, void *user,
+                                                    uint64_t *before, uint64_t *after,
+                                                    struct fanfare_why *why);
+/* Writes everything as lines of JSON. `out` "-" is standard output; an existing
+ * file is not overwritten (FANFARE_ERR_EXISTS). */
+FANFARE_API FANFARE_CHECK int fanfare_store_export(const char *path, const char *out,
+                                                   fanfare_store_progress *progress, void *user,
+                                                   uint64_t *lines, struct fanfare_why *why);
+/* Makes a new database of an export; `in` "-" is standard input. All of it or
+ * nothing. `new_epoch`: positions that clients have mean nothing in it. */
+FANFARE_API FANFARE_CHECK int fanfare_store_import(const char *path, const char *in, int new_epoch,
+                                                   fanfare_store_progress *progress, void *user,
+                                                   uint64_t *lines, struct fanfare_why *why);
 
 #ifdef __cplusplus
 }

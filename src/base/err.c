@@ -32,6 +32,12 @@ const char *err_text(int code)
         return "name is reserved";
     case ERR_CLOSED:
         return "closed";
+    case ERR_STORE:
+        return "the store has failed";
+    case ERR_CONFLICT:
+        return "the id stands for something else";
+    case ERR_MOVED:
+        return "there is something newer";
     default:
         return "unknown error";
     }

@@ -22,6 +22,9 @@ enum err {
     ERR_IN_USE = -10,   /* the address is in use */
     ERR_RESERVED = -11, /* the name is reserved */
     ERR_CLOSED = -12,   /* the peer or the gateway is gone */
+    ERR_STORE = -13,    /* the durable store has failed */
+    ERR_CONFLICT = -14, /* the id stands for something else */
+    ERR_MOVED = -15,    /* there is something newer than expected */
 };
 
 #define FF_USE_RESULT __attribute__((warn_unused_result))

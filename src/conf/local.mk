@@ -7,6 +7,7 @@ src_conf_libff_conf_la_SOURCES = \
 	src/conf/options_file.c \
 	src/conf/options_form.c \
 	src/conf/options_form.h \
+	src/conf/options_history.c \
 	src/conf/options_slow.c \
 	src/conf/options_table.c \
 	src/conf/options_value.c \

@@ -44,6 +44,7 @@ enum opt_source { OPT_FROM_DEFAULT, OPT_FROM_FILE, OPT_FROM_ENV, OPT_FROM_SET };
 #define OPT_C_ENUM unsigned
 #define OPT_C_ACTION bool
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the order is the table's */
 struct options {
 #define OPTION(field, type, name, arg, def, min, max, flags, group, help) OPT_C_##type field;
 #include "conf/options.def"
@@ -91,9 +92,9 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why) F
  * but for those that Kubernetes and Docker make up for a service of that name.
  * The values of a LIST are separated by white space. */
 int options_load_env(struct options *o, char *const *env, struct errmsg *why) FF_USE_RESULT;
-/* What no single value shows: ws-path, unix-mode, origins, policies, listen
- * addresses well-formed, no prefix with two policies, max-message <= max-body,
- * user-timeout > heartbeat is advised. */
+/* What no single value shows: ws-path, unix-mode, origins, policies, history's
+ * bounds, store, listen addresses well-formed, no prefix with two policies or
+ * bounds, max-message <= max-body, user-timeout > heartbeat is advised. */
 int options_check(const struct options *o, struct errmsg *why) FF_USE_RESULT;
 /* Takes the OPT_LIVE values of `from`; *ignored counts the others that differ. */
 int options_apply_live(struct options *o, const struct options *from, unsigned *ignored)
@@ -120,6 +121,28 @@ int options_parse_slow_rule(const char *text, struct slow_rule *out, struct errm
 /* The policy for messages to this channel: that of its longest prefix, or the
  * one for all. */
 enum slow_client options_slow_client(const struct options *o, struct str channel);
+/* What is kept of a channel or a user. */
+struct history_rule {
+    uint32_t count; /* 0: nothing */
+    uint64_t bytes; /* not 0, unless count is */
+    uint64_t age_ms;
+};
+/* One `history-for` value, taken apart: what it leaves out comes from history,
+ * history-bytes and history-age of `o`. The prefix is borrowed. */
+int options_parse_history_rule(const struct options *o, const char *text, struct str *prefix,
+                               struct history_rule *out, struct errmsg *why) FF_USE_RESULT;
+/* The rule for a channel: that of its longest prefix, or the one for all. */
+struct history_rule options_channel_history(const struct options *o, struct str channel);
+/* The rule for everyone's messages: the one for all channels. */
+struct history_rule options_everyone_history(const struct options *o);
+struct history_rule options_user_history(const struct options *o);
+/* The path in `store`, NULL for memory. Borrowed. */
+const char *options_store_path(const struct options *o);
+
+/* In the order of the choices. */
+enum store_sync { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_OFF };
+enum store_failure { STORE_FAILURE_REFUSE, STORE_FAILURE_MEMORY };
+
 /* Could any message have this policy? */
 bool options_slow_any(const struct options *o, enum slow_client policy);
 

@@ -13,6 +13,9 @@ static int check_strings(const struct options *o, struct errmsg *why)
     if (rc == 0) {
         rc = form_check(OPT_ID_log_file, o->log_file, why);
     }
+    if (rc == 0) {
+        rc = form_check(OPT_ID_store, o->store, why);
+    }
     for (unsigned i = 0; rc == 0 && i < o->allow_origin.n; i++) {
         rc = form_check(OPT_ID_allow_origin, o->allow_origin.items[i], why);
     }
@@ -32,6 +35,33 @@ static int check_slow_rules(const struct options *o, struct errmsg *why)
             if (rc == 0 && a.policy != b.policy && str_eq(a.prefix, b.prefix)) {
                 rc = errmsg_set(why, ERR_EXISTS,
                                 "slow-client-for: %s gives a second policy to the same prefix; "
+                                "leave one out",
+                                value_shown(l->items[i], shown));
+            }
+        }
+    }
+    return rc;
+}
+
+static bool same_bounds(const struct history_rule *a, const struct history_rule *b)
+{
+    return a->count == b->count && a->bytes == b->bytes && a->age_ms == b->age_ms;
+}
+
+static int check_history_rules(const struct options *o, struct errmsg *why)
+{
+    const struct opt_list *l = &o->history_for;
+    struct history_rule a, b;
+    struct str mine, other;
+    char shown[VALUE_SHOWN];
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < l->n; i++) {
+        rc = options_parse_history_rule(o, l->items[i], &mine, &a, why);
+        for (unsigned j = 0; rc == 0 && j < i; j++) {
+            rc = options_parse_history_rule(o, l->items[j], &other, &b, why);
+            if (rc == 0 && str_eq(mine, other) && !same_bounds(&a, &b)) {
+                rc = errmsg_set(why, ERR_EXISTS,
+                                "history-for: %s gives second bounds to the same prefix; "
                                 "leave one out",
                                 value_shown(l->items[i], shown));
             }
@@ -91,6 +121,9 @@ int options_check(const struct options *o, struct errmsg *why)
     }
     if (rc == 0) {
         rc = check_slow_rules(o, why);
+    }
+    if (rc == 0) {
+        rc = check_history_rules(o, why);
     }
     if (rc == 0 && o->max_message > o->max_body) {
         char message[VALUE_NUMBER], body[VALUE_NUMBER];

@@ -186,8 +186,8 @@ static bool path_under(const char *path, const char *route)
 
 static int ws_path_check(const char *text, struct errmsg *why)
 {
-    static const char *const taken[] = {"/events", "/broadcast", "/health",   "/ready",
-                                        "/stats",  "/metrics",   "/channels", "/clients"};
+    static const char *const taken[] = {"/events",  "/broadcast", "/health",  "/ready", "/stats",
+                                        "/metrics", "/channels",  "/clients", "/users", "/ack"};
     char shown[VALUE_SHOWN];
     if (*text != '/') {
         return errmsg_set(why, ERR_INVALID, "ws-path: \"%s\" does not begin with /",
@@ -227,6 +227,33 @@ static int unix_mode_check(const char *text, struct errmsg *why)
     return 0;
 }
 
+static int store_check(const char *text, struct errmsg *why)
+{
+    size_t scheme = sizeof FORM_SQLITE - 1;
+    char shown[VALUE_SHOWN];
+    const char *reason = NULL;
+
+    if (strcmp(text, "memory") == 0) {
+        return 0;
+    }
+    if (strncmp(text, FORM_SQLITE, scheme) != 0) {
+        reason = "there is no such kind of store";
+    } else if (text[scheme] == '\0') {
+        reason = "the path is missing";
+    } else if (text[strlen(text) - 1] == '/') {
+        reason = "the path names a directory";
+    } else if (strcmp(text + scheme, ":memory:") == 0) {
+        reason = "there is no path";
+    }
+    if (reason == NULL) {
+        return 0;
+    }
+    return errmsg_set(why, ERR_INVALID,
+                      "store: \"%s\": %s; write memory, or sqlite: and the path of the database, "
+                      "such as sqlite:/var/lib/fanfare/log.db",
+                      value_shown(text, shown), reason);
+}
+
 static int plain_check(const struct opt_info *info, const char *text, struct errmsg *why)
 {
     char shown[VALUE_SHOWN];
@@ -241,8 +268,11 @@ static int plain_check(const struct opt_info *info, const char *text, struct err
 
 int form_check(enum opt_id id, const char *value, struct errmsg *why)
 {
+    static const struct options nothing; /* of what a rule leaves out */
     struct listen_addr addr;
     struct slow_rule rule;
+    struct history_rule history;
+    struct str prefix;
     int rc = plain_check(options_info(id), value, why);
     if (rc != 0) {
         return rc;
@@ -254,6 +284,10 @@ int form_check(enum opt_id id, const char *value, struct errmsg *why)
         return origin_check(value, why);
     case OPT_ID_slow_client_for:
         return options_parse_slow_rule(value, &rule, why);
+    case OPT_ID_history_for:
+        return options_parse_history_rule(&nothing, value, &prefix, &history, why);
+    case OPT_ID_store:
+        return store_check(value, why);
     case OPT_ID_ws_path:
         return ws_path_check(value, why);
     case OPT_ID_unix_mode:

@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-/* What may stand in the name of a channel. */
-#define CHANNEL_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:@=,;/"
-#define CHANNEL_MAX 200
-
 static int wrong(struct errmsg *why, const char *text, const char *reason)
 {
     char shown[VALUE_SHOWN];
@@ -31,15 +27,9 @@ int options_parse_slow_rule(const char *text, struct slow_rule *out, struct errm
     if (len == 0) {
         return wrong(why, text, "the prefix is missing (for all channels there is slow-client)");
     }
-    if (len > CHANNEL_MAX) {
-        return wrong(why, text, "the prefix is longer than a channel's name may be, 200 bytes");
-    }
-    size_t good = strspn(text, CHANNEL_BYTES);
-    if (good < len && (text[good] == '*' || text[good] == '>')) {
-        return wrong(why, text, "a prefix has no wildcards");
-    }
-    if (good < len) {
-        return wrong(why, text, "the prefix has a byte that no channel's name may have");
+    const char *reason = value_prefix_fault((struct str){text, len});
+    if (reason != NULL) {
+        return wrong(why, text, reason);
     }
     info.name = options_info(OPT_ID_slow_client_for)->name; /* it says what was wrong */
     rc = value_enum(&info, eq + 1, &policy, why);

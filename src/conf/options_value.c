@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What may stand in the name of a channel. */
+#define CHANNEL_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:@=,;/"
+#define CHANNEL_MAX 200
+
 struct unit {
     const char *name;
     uint64_t factor;
@@ -57,6 +61,22 @@ const char *value_shown(const char *text, char buf[VALUE_SHOWN])
     }
     buf[keep] = '\0';
     return buf;
+}
+
+const char *value_prefix_fault(struct str prefix)
+{
+    if (prefix.len > CHANNEL_MAX) {
+        return "the prefix is longer than a channel's name may be, 200 bytes";
+    }
+    for (size_t i = 0; i < prefix.len; i++) {
+        if (prefix.p[i] == '*' || prefix.p[i] == '>') {
+            return "a prefix has no wildcards";
+        }
+        if (memchr(CHANNEL_BYTES, prefix.p[i], sizeof CHANNEL_BYTES - 1) == NULL) {
+            return "the prefix has a byte that no channel's name may have";
+        }
+    }
+    return NULL;
 }
 
 /* Digits and a unit; *overflow if the number is too large for 64 bits. */

@@ -9,6 +9,9 @@
 #define VALUE_SHOWN 72
 const char *value_shown(const char *text, char buf[VALUE_SHOWN]);
 
+/* What is wrong with the beginning of channels' names, NULL if nothing. */
+const char *value_prefix_fault(struct str prefix);
+
 /* These three write the sentence to `why` on failure, beginning with the
  * option's name. value_number takes UINT, SIZE and TIME and checks the limits. */
 int value_number(const struct opt_info *info, const char *text, uint64_t *out, struct errmsg *why)

@@ -26,7 +26,7 @@ static void add_names(struct strbuf *out, const struct stream *s)
     struct name_list l = {out, false};
 
     strbuf_addc(out, '[');
-    member_names(&s->member, add_name, &l);
+    stream_names(s, add_name, &l);
     strbuf_addc(out, ']');
 }
 
@@ -49,38 +49,13 @@ static void add_connected(struct strbuf *out, const struct stream *s, struct str
     strbuf_fini(&data);
 }
 
-/* Nothing is kept yet, so any position but the top has lost an unknown part. */
-static const char *gap_reason(struct cursor asked, struct cursor top)
+void stream_add_greeting(const struct stream *s, struct str position, bool recovered,
+                         struct strbuf *out)
 {
-    if (asked.epoch != top.epoch) {
-        return "epoch";
-    }
-    return asked.seq == top.seq ? NULL : "no-history";
-}
-
-void stream_add_greeting(const struct stream *s, const struct stream_intro *intro,
-                         struct cursor top, struct strbuf *out)
-{
-    struct strbuf data = STRBUF_INIT;
-    const char *gap = intro->has_cursor ? gap_reason(intro->cursor, top) : NULL;
-    struct cursor from = intro->has_cursor ? intro->cursor : top;
-    char from_text[CURSOR_MAX], top_text[CURSOR_MAX];
-    struct str position, synced;
-
-    position = (struct str){from_text, cursor_format(from, from_text)};
-    synced = (struct str){top_text, cursor_format(top, top_text)};
     if (s->ops->transport == TRANSPORT_SSE) {
         sse_add_retry(out, (uint32_t)s->env->opt->retry);
     }
-    add_connected(out, s, position, intro->has_cursor && !gap);
-    if (gap) {
-        strbuf_addf(&data, "{\"scope\":\"all\",\"from\":\"%s\",\"to\":\"%s\",\"reason\":\"%s\"}",
-                    from_text, top_text, gap);
-        control_add(out, s->ops->transport, STR_LIT("fanfare.gap"), position, strbuf_str(&data));
-    }
-    control_add(out, s->ops->transport, STR_LIT("fanfare.synced"), synced, STR_LIT("{}"));
-    out->failed |= strbuf_failed(&data);
-    strbuf_fini(&data);
+    add_connected(out, s, position, recovered);
 }
 
 /* ---- for admins ---- */
@@ -97,7 +72,7 @@ void stream_describe(const struct stream *s, struct strbuf *out)
 {
     char id[CLIENT_ID_LEN + 1];
     char peer[PEER_TEXT_MAX];
-    struct str user = member_user(&s->member);
+    struct str user = stream_user(s);
     struct str agent = interned_str(s->agent);
 
     client_id_text(s->member.id, id);
@@ -115,6 +90,7 @@ void stream_describe(const struct stream *s, struct strbuf *out)
     } else {
         strbuf_adds(out, "null");
     }
+    strbuf_addf(out, ",\"replaying\":%s", s->replays ? "true" : "false");
     add_time(out, "connectedAt", s->connected_at);
     strbuf_addf(out, ",\"messages\":%llu,\"bytes\":%llu,\"queue\":{\"messages\":%u,\"bytes\":%llu}",
                 (unsigned long long)s->messages, (unsigned long long)s->bytes, s->q.n,

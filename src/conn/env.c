@@ -11,6 +11,7 @@ int conn_env_init(struct conn_env *env)
 
     env->dirty.end = &env->dirty.first;
     env->dead.end = &env->dead.first;
+    env->replay_end = &env->replays;
     rc = rng_init(&env->rng);
     if (rc == 0) {
         env->lane_seed = rng_u64(&env->rng);
@@ -43,14 +44,21 @@ static void close_members(struct conn_env *env)
     }
 }
 
+static void sink_lost(void *ctx)
+{
+    struct conn_env *env = ctx;
+
+    log_error(env->log, "out of memory: closing the clients of this shard");
+    close_members(env);
+}
+
 static void *sink_begin(void *ctx, const struct core_item *v, unsigned n)
 {
     struct conn_env *env = ctx;
 
     if (!burst_begin(&env->burst, v, n, &env->held, env->write_through)) {
         /* Losing it silently would be a lie: everyone here starts anew. */
-        log_error(env->log, "out of memory: closing the clients of this shard");
-        close_members(env);
+        sink_lost(env);
         return NULL;
     }
     return &env->burst;
@@ -70,7 +78,7 @@ static void sink_end(void *ctx, void *token)
 
 struct core_sink conn_env_sink(struct conn_env *env)
 {
-    return (struct core_sink){env, sink_begin, sink_deliver, sink_end};
+    return (struct core_sink){env, sink_begin, sink_deliver, sink_end, sink_lost};
 }
 
 /* ---- the end of all ---- */

@@ -18,6 +18,7 @@
 
 struct stream;
 struct stream_slow;
+struct stream_replay;
 struct slow_total;
 
 /* Upcalls to the floor that owns the gateway. May publish; must not close the
@@ -78,6 +79,7 @@ struct conn_env {
     bool write_through;       /* of the next delivery: nothing is gained by waiting for the flush */
     struct stream_list dirty; /* to be flushed at the end of the turn */
     struct stream_list dead;  /* to be buried */
+    struct stream_replay *replays, **replay_end; /* ready for a slice from history */
 };
 
 int conn_env_init(struct conn_env *env) FF_USE_RESULT;
@@ -93,10 +95,12 @@ struct core_sink conn_env_sink(struct conn_env *env);
 void conn_env_flush(struct conn_env *env);
 /* The same, but at most so many of each. True if some are left. */
 bool conn_env_flush_some(struct conn_env *env, unsigned writes, unsigned burials);
-/* Is there anything for conn_env_flush to do? */
+/* Slices from history, for about a millisecond. True if some streams are left. */
+bool conn_env_replay_some(struct conn_env *env);
+/* Is there anything for conn_env_flush or conn_env_replay_some to do? */
 static inline bool conn_env_waits(const struct conn_env *env)
 {
-    return env->dirty.first || env->dead.first ||
+    return env->dirty.first || env->dead.first || env->replays ||
            (env->draining && env->drain_next < env->clients.nslots);
 }
 /* Spreads the end of all streams over `over_ms`; later ones are refused. They

@@ -1,4 +1,5 @@
 /* What ends a turn: clients are written to, told of a drain, and buried. */
+#include "conn/replays.h"
 #include "conn/slow.h"
 #include "conn/stream.h"
 
@@ -13,6 +14,9 @@ static void flush(struct stream *s)
     if (s->read_paused && s->q.bytes <= STREAM_REPLY_BACKLOG / 2) {
         s->read_paused = 0;
         s->ops->resume(s);
+    }
+    if (s->replays && !s->q.n) {
+        replays_ready(s);
     }
     if (s->ending && s->member.joined) {
         router_leave(s->env->router, &s->member);
@@ -105,7 +109,8 @@ bool conn_env_flush_some(struct conn_env *env, unsigned writes, unsigned burials
     if (!env->dirty.first) { /* what waits now waits for slow clients */
         slow_settle(env, close_for_memory);
     }
-    return conn_env_waits(env);
+    return env->dirty.first || env->dead.first ||
+           (env->draining && env->drain_next < env->clients.nslots);
 }
 
 /* A handler may make more streams dirty (it may publish): go on until none is. */

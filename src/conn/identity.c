@@ -4,21 +4,43 @@
 
 #include <nettle/base64.h>
 #include <nettle/hmac.h>
+#include <nettle/memops.h>
 
-void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1])
+#define SECRET_LEN (CLIENT_KEY_LEN - CLIENT_ID_LEN - 1)
+
+static void make_key(const struct conn_env *env, uint64_t id, char out[CLIENT_KEY_LEN + 1])
 {
     struct hmac_sha256_ctx ctx;
     uint8_t digest[16];
     char text[BASE64_ENCODE_RAW_LENGTH(16)];
 
-    hmac_sha256_set_key(&ctx, sizeof(s->env->key_secret), s->env->key_secret);
-    hmac_sha256_update(&ctx, sizeof(s->member.id), (const uint8_t *)&s->member.id);
+    _Static_assert(SECRET_LEN <= sizeof(text), "128 bits are 22 digits");
+    hmac_sha256_set_key(&ctx, sizeof(env->key_secret), env->key_secret);
+    hmac_sha256_update(&ctx, sizeof(id), (const uint8_t *)&id);
     hmac_sha256_digest(&ctx, sizeof(digest), digest);
     base64_encode_raw(text, sizeof(digest), digest);
-    for (size_t i = 0; i < CLIENT_KEY_LEN; i++) { /* the URL-safe alphabet */
-        out[i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
+    client_id_text(id, out);
+    out[CLIENT_ID_LEN] = '.';
+    for (size_t i = 0; i < SECRET_LEN; i++) { /* the URL-safe alphabet */
+        out[CLIENT_ID_LEN + 1 + i] = text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i];
     }
     out[CLIENT_KEY_LEN] = '\0';
+}
+
+void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1])
+{
+    make_key(s->env, s->member.id, out);
+}
+
+bool client_key_ok(const struct conn_env *env, struct str key, uint64_t *id)
+{
+    char good[CLIENT_KEY_LEN + 1];
+
+    if (key.len != CLIENT_KEY_LEN || client_id_parse((struct str){key.p, CLIENT_ID_LEN}, id) != 0) {
+        return false;
+    }
+    make_key(env, *id, good);
+    return memeql_sec(good, key.p, CLIENT_KEY_LEN) != 0;
 }
 
 bool conn_env_may_log(struct conn_env *env, enum log_kind kind)
@@ -35,7 +57,7 @@ struct who {
 
 static void who_is(const struct stream *s, struct who *w)
 {
-    struct str user = member_user(&s->member);
+    struct str user = stream_user(s);
 
     client_id_text(s->member.id, w->id);
     (void)peer_text(&s->peer, w->peer);

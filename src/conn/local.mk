@@ -13,12 +13,16 @@ src_conn_libff_conn_la_SOURCES = \
 	src/conn/identity.c \
 	src/conn/lanes.c \
 	src/conn/lanes.h \
+	src/conn/names.c \
+	src/conn/open.c \
 	src/conn/outbuf.c \
 	src/conn/outbuf.h \
 	src/conn/outq.c \
 	src/conn/outq.h \
 	src/conn/peer.c \
 	src/conn/peer.h \
+	src/conn/replays.c \
+	src/conn/replays.h \
 	src/conn/slow.c \
 	src/conn/slow.h \
 	src/conn/stream.c \

@@ -14,6 +14,7 @@
 #include "conn/peer.h"
 #include "core/member.h"
 #include "proto/control.h"
+#include "proto/position.h"
 
 #include <stddef.h>
 
@@ -38,6 +39,7 @@ enum stream_timer { STREAM_TIMER_BEAT, STREAM_TIMER_PONG, STREAM_TIMER_LEAVE, ST
 #define STREAM_TIMER_KINDS 16
 
 struct stream_slow;
+struct stream_replay;
 
 struct stream {
     struct rt_source src; /* first */
@@ -61,11 +63,12 @@ struct stream {
     struct stream *next_dirty;
     struct wheel_timer timer;
     struct interned *agent;
-    char *meta;               /* JSON object, or NULL */
-    struct stream_slow *slow; /* it lags; or NULL */
-    const char *end_reason;   /* static text */
-    void *owner;              /* for the HTTP floor: what it must be told of the end, or NULL */
-    uint64_t connected_at;    /* real ms */
+    char *meta;                    /* JSON object, or NULL */
+    struct stream_slow *slow;      /* it lags; or NULL */
+    struct stream_replay *replays; /* what it is yet to get from history */
+    const char *end_reason;        /* static text */
+    void *owner;           /* for the HTTP floor: what it must be told of the end, or NULL */
+    uint64_t connected_at; /* real ms */
     struct peer peer;
 };
 
@@ -82,15 +85,15 @@ struct stream_intro {
     struct str meta;         /* checked, minified JSON object, or empty */
     const struct str *names; /* checked channels and patterns */
     unsigned nnames;
-    bool has_cursor; /* a position was asked for; 0-0 if unreadable */
-    struct cursor cursor;
-    void *owner; /* see struct stream */
+    struct position position; /* where it wants to begin */
+    void *owner;              /* see struct stream */
 };
 
-/* Joins the router, registers the descriptor and queues the greeting
- * (connected, gap if the asked position cannot be resumed, synced). `s` is
- * zeroed except what the transport added; on failure nothing is left but `s`,
- * which the caller frees. */
+/* Joins the router, registers the descriptor and queues the greeting: connected,
+ * then, if a position was asked for or something waits for the user, gaps and
+ * the first messages from history (conn/replays.h), and, when there are no more,
+ * synced. `s` is zeroed except what the transport added; on failure nothing is
+ * left but `s`, which the caller frees. */
 int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops *ops,
                 const struct stream_intro *intro) FF_USE_RESULT;
 
@@ -117,6 +120,27 @@ void stream_put_control(struct stream *s, struct str type, struct str data);
 /* Queues a message to this client alone, at the stream's position. False
  * without memory. */
 bool stream_put_direct(struct stream *s, const struct envelope *e);
+/* Queues a message once more, without moving the stream's position; the
+ * `attempt` is told if it is not the first. False without memory. */
+bool stream_put_again(struct stream *s, const struct frame *f, unsigned attempt);
+
+/* Subscribes to a checked channel or pattern (WebSocket). *at is what the reply
+ * says: where live delivery begins, or, if a position was asked for, that; then
+ * what history has comes later in this turn or in later ones, ends with
+ * fanfare.synced {channel, ref}, and goes over into live delivery. So it is too,
+ * from the top on, while the stream's own replay is not through. `ref` is exact
+ * JSON text, or empty. ERR_EXISTS (with *at): subscribed, or being replayed,
+ * already. ERR_NOMEM. */
+int stream_subscribe(struct stream *s, struct str name, const struct position *pos, struct str ref,
+                     struct cursor *at) FF_USE_RESULT;
+/* ERR_NOT_FOUND: neither subscribed nor being replayed. ERR_NOMEM. */
+int stream_unsubscribe(struct stream *s, struct str name) FF_USE_RESULT;
+/* Channels and patterns that it subscribes to, or is being replayed. */
+unsigned stream_name_count(const struct stream *s);
+bool stream_has_name(const struct stream *s, struct str name);
+void stream_names(const struct stream *s, void (*visit)(void *ctx, struct str name), void *ctx);
+/* The user, empty if anonymous; also before the member is joined. */
+struct str stream_user(const struct stream *s);
 /* Ends in order: farewell, write what waits, shut down, wait for the peer a
  * little, close. `reason` is static text for log and handlers. */
 void stream_end(struct stream *s, uint16_t code, const char *reason);
@@ -149,13 +173,16 @@ void stream_log(const struct stream *s, enum log_level level, const char *msg, c
 void stream_log_lag(const struct stream *s, enum log_level level, const char *msg,
                     const char *because);
 /* The secret that lets a client act as this connection over plain requests. */
-#define CLIENT_KEY_LEN 22
+#define CLIENT_KEY_LEN (CLIENT_ID_LEN + 1 + 22) /* "<client id>.<secret>" */
 void stream_client_key(const struct stream *s, char out[CLIENT_KEY_LEN + 1]);
+/* Is it the key of a client, now or once, of any shard? Then *id is the client's.
+ * Takes the same time for any wrong secret. */
+bool client_key_ok(const struct conn_env *env, struct str key, uint64_t *id) FF_USE_RESULT;
 /* The JSON object of GET /clients/{id}. */
 void stream_describe(const struct stream *s, struct strbuf *out);
-/* Appends the greeting; `top` is where live delivery starts. */
-void stream_add_greeting(const struct stream *s, const struct stream_intro *intro,
-                         struct cursor top, struct strbuf *out);
+/* Appends retry (SSE) and connected, with the position that the client stands at. */
+void stream_add_greeting(const struct stream *s, struct str position, bool recovered,
+                         struct strbuf *out);
 
 #define STREAM_OF(ptr, member_name) \
     ((struct stream *)(void *)((char *)(ptr)-offsetof(struct stream, member_name)))

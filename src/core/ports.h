@@ -35,6 +35,16 @@ struct core_ports {
     bool (*pending)(void *ctx, unsigned shard);
 };
 
+/* Why messages are missing. */
+enum gap_reason {
+    GAP_EVICTED,     /* they are not kept any more */
+    GAP_UNKNOWN,     /* it is not known any more whether there were any */
+    GAP_EPOCH,       /* the position is of another log, or of no log */
+    GAP_UNCLEAN_STOP /* they were lost with a process that ended without warning */
+};
+const char *
+gap_reason_text(enum gap_reason reason); /* "evicted", "unknown", "epoch", "unclean-stop" */
+
 /* Messages that are delivered together, at most. */
 #define CORE_RUN_MAX 64
 
@@ -52,6 +62,9 @@ struct core_sink {
     /* The member gets all of them. */
     void (*deliver)(void *ctx, void *token, struct member *m);
     void (*end)(void *ctx, void *token);
+    /* Memory was short: a message could not be addressed, so that nobody of this
+     * shard may be told that it has all. NULL: cannot happen. */
+    void (*lost)(void *ctx);
 };
 
 #endif

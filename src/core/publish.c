@@ -1,4 +1,4 @@
-/* Publishing and delivery: the hot path. */
+/* Publishing: everything that can fail, then the numbers. */
 #include "core/message.h"
 #include "core/router_private.h"
 
@@ -8,122 +8,213 @@
 /* Publications to up to this many targets need no memory for the list. */
 #define FEW_MESSAGES 8
 
-static struct message *message_new(const struct router *r)
-{
-    struct message *m = malloc(sizeof(*m) + r->shards * PORT_LINK_SIZE);
+/* One publication on its way. */
+struct publishing {
+    struct router *r;
+    const struct publication *p;
+    struct message **v;
+    struct barrier *barrier; /* in case it is a repetition */
+    struct publish_result *results;
+    struct publish_verdict *verdict;
+};
 
-    if (m) {
-        memset(m, 0, sizeof(*m));
-        m->groups.v = m->groups.few;
-    }
-    return m;
+static struct str target_of(const struct publication *p, unsigned i)
+{
+    return p->targets ? p->targets[i] : STR_NONE;
 }
 
-static void message_free(struct message *m)
+/* ---- before the lock ---- */
+
+static void fill(struct message *m, const struct publication *p)
 {
-    if (m->topic) {
-        topic_unref(m->topic);
-    }
-    for (unsigned i = 0; i < m->groups.n; i++) {
-        topic_unref(m->groups.v[i]);
-    }
-    group_set_fini(&m->groups);
-    frame_unref(m->frame);
-    free(m);
+    m->kind = p->envelope.kind;
+    m->except = p->except;
+    m->at_ms = p->now_ms;
+    m->mono_ms = p->mono_ms;
+    m->ephemeral = p->ephemeral;
 }
 
-static void message_unref(struct message *m)
+/* Encodes the messages, with a guess of how many digits their numbers will have. */
+static int encode(struct publishing *pb)
 {
-    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
-        message_free(m);
-    }
-}
+    const struct publication *p = pb->p;
+    uint64_t guess = router_assigned(pb->r) + 1;
 
-static uint64_t topic_shards(const struct topic *t)
-{
-    uint64_t mask = 0;
-
-    for (unsigned i = 0; i < t->nshards; i++) {
-        mask |= (uint64_t)(t->local[i].n != 0) << i;
-    }
-    return mask;
-}
-
-static uint64_t everyone_shards(const struct router *r)
-{
-    uint64_t mask = 0;
-
-    for (unsigned i = 0; i < r->shards; i++) {
-        mask |= (uint64_t)(r->all[i].n != 0) << i;
-    }
-    return mask;
-}
-
-static void address_topic(struct message *m, struct topic *t)
-{
-    if (t && t->total) {
-        topic_ref(t);
-        m->topic = t;
-        m->matched += t->total;
-        m->interested |= topic_shards(t);
-    }
-}
-
-/* Lock held. Finds whom the message is for. */
-static int address(struct router *r, struct message *m, struct str target)
-{
-    switch (m->kind) {
-    case TARGET_EVERYONE:
-        m->matched = r->members;
-        m->interested = everyone_shards(r);
-        return 0;
-    case TARGET_USER:
-        address_topic(m, topic_find(&r->users, target));
-        return 0;
-    case TARGET_CHANNEL:
-        break;
-    }
-    address_topic(m, topic_find(&r->channels, target));
-    if (!r->groups.head) {
-        return 0;
-    }
-    if (patterns_match(&r->patterns, target, &m->groups) != 0) {
-        group_set_fini(&m->groups);
-        return ERR_NOMEM;
-    }
-    for (unsigned i = 0; i < m->groups.n; i++) {
-        struct topic *g = m->groups.v[i];
-        topic_ref(g);
-        m->matched += g->total;
-        m->interested |= topic_shards(g);
+    for (unsigned i = 0; i < p->count; i++) {
+        struct envelope e = p->envelope;
+        int rc;
+        e.epoch = pb->r->epoch;
+        e.target = target_of(p, i);
+        pb->v[i] = message_new(pb->r);
+        if (!pb->v[i]) {
+            return ERR_NOMEM;
+        }
+        fill(pb->v[i], p);
+        rc = frame_new(&e, frame_digits(guess + i), &pb->v[i]->frame);
+        if (rc != 0) {
+            return rc;
+        }
     }
     return 0;
 }
 
-/* Lock held. Everything that can fail, before anything has happened. */
-static int prepare(struct router *r, const struct publication *p, struct message **v)
+static int make_barrier(struct publishing *pb)
 {
-    uint64_t next = atomic_load_explicit(&r->top, memory_order_relaxed) + 1;
+    if (!pb->p->once || !pb->p->ticket || !pb->r->store) {
+        return 0;
+    }
+    pb->barrier = calloc(1, sizeof(*pb->barrier));
+    return pb->barrier ? 0 : ERR_NOMEM;
+}
+
+/* ---- with the lock: a repetition ---- */
+
+/* 0: it is none. */
+static int look_for_repetition(struct publishing *pb)
+{
+    const struct publication *p = pb->p;
+    struct router *r = pb->r;
+    const struct once *o;
+
+    if (!p->once || !r->dedupe || dedupe_off(r->dedupe)) {
+        return 0;
+    }
+    o = dedupe_find(r->dedupe, once_id(p->once), p->now_ms);
+    if (!o) {
+        return 0;
+    }
+    if (o->count != p->count || memcmp(o->hash, p->once->hash, ONCE_HASH) != 0) {
+        metrics_inc(r->metrics, METRIC_ID_CONFLICTS);
+        return ERR_CONFLICT;
+    }
+    metrics_inc(r->metrics, METRIC_DUPLICATES);
+    pb->verdict->duplicate = true;
+    for (unsigned i = 0; i < p->count; i++) {
+        pb->results[i] = (struct publish_result){router_at(r, o->first + i), o->results[i].matched,
+                                                 (enum publish_status)o->results[i].status};
+    }
+    if (pb->barrier && r->store->waits) { /* the first one may still be on its way */
+        pb->barrier->rec.kind = RECORD_BARRIER;
+        pb->barrier->ticket = p->ticket;
+        atomic_fetch_add_explicit(&p->ticket->left, 1, memory_order_relaxed);
+        history_record(&r->history, &pb->barrier->rec, sizeof(*pb->barrier));
+        pb->barrier = NULL;
+    }
+    return 0;
+}
+
+/* ---- with the lock: what can fail ---- */
+
+/* The last message that the channel has, or may have had. */
+static uint64_t last_of(const struct router *r, const struct lane *l)
+{
+    uint64_t last = r->history.floor;
+
+    if (l) {
+        last = l->assigned > l->vague ? l->assigned : l->vague;
+    }
+    return r->nlost && r->lost[r->nlost - 1].to > last ? r->lost[r->nlost - 1].to : last;
+}
+
+static int check_last(struct publishing *pb, unsigned i)
+{
+    const struct publication *p = pb->p;
+    struct router *r = pb->r;
+    struct cursor c = p->if_last;
+    uint64_t last;
+
+    if (!p->has_if_last) {
+        return 0;
+    }
+    last = last_of(r, history_find(&r->history, p->envelope.kind, target_of(p, i)));
+    if (last > c.seq || (c.epoch != 0 && !router_knows(r, c, router_assigned(r)))) {
+        pb->verdict->moved = router_at(r, last);
+        pb->verdict->target = i;
+        metrics_inc(r->metrics, METRIC_MOVED_ON);
+        return ERR_MOVED;
+    }
+    return 0;
+}
+
+/* Where it will be kept, or at least known of. */
+static int find_lane(struct publishing *pb, unsigned i)
+{
+    const struct publication *p = pb->p;
+    struct router *r = pb->r;
+    struct lane *l;
+
+    if (!history_on(&r->history) || (p->ephemeral && !(r->store && r->store->delayed))) {
+        return 0;
+    }
+    l = history_obtain(&r->history, p->envelope.kind, target_of(p, i));
+    if (!l) {
+        return ERR_NOMEM;
+    }
+    l->inflight++; /* so that the next target does not push it out */
+    pb->v[i]->lane = l;
+    return 0;
+}
+
+static int reserve_ack(struct publishing *pb, unsigned i)
+{
+    const struct publication *p = pb->p;
+    int rc;
+
+    if (!p->require_ack || !pb->r->acks) {
+        return 0;
+    }
+    rc = acks_reserve(pb->r->acks, p->targets[i], p->envelope.id, &pb->v[i]->ack);
+    pb->verdict->target = i;
+    return rc;
+}
+
+/* The number has another count of digits than was guessed: others published
+ * meanwhile. */
+static int encode_again(struct publishing *pb, unsigned i, unsigned digits)
+{
+    struct message *m = pb->v[i];
+    struct envelope e = pb->p->envelope;
+
+    if (m->frame->seq_digits == digits) {
+        return 0;
+    }
+    e.epoch = pb->r->epoch;
+    e.target = target_of(pb->p, i);
+    frame_unref(m->frame);
+    m->frame = NULL;
+    return frame_new(&e, digits, &m->frame);
+}
+
+/* Room in the store, first of all: what is refused for want of it leaves nothing. */
+static int admit(struct publishing *pb, uint64_t last)
+{
+    const struct core_store *store = pb->r->store;
+    size_t bytes = 0;
+
+    if (!store) {
+        return 0;
+    }
+    for (unsigned i = 0; i < pb->p->count; i++) {
+        bytes += frame_size(pb->v[i]->frame);
+    }
+    return store->admit(store->ctx, bytes, last);
+}
+
+/* Whom it is for now, and whether their shards have room. With a delayed store
+ * that is asked once more when its turn has come. */
+static int find_members(struct publishing *pb)
+{
+    struct router *r = pb->r;
     uint64_t interested = 0;
 
-    for (unsigned i = 0; i < p->count; i++) {
-        struct message *m = v[i];
-        struct str target = p->targets ? p->targets[i] : STR_NONE;
-        unsigned digits = frame_digits(next + i);
-        if (address(r, m, target) != 0) {
+    for (unsigned i = 0; i < pb->p->count; i++) {
+        if (message_address(r, pb->v[i], target_of(pb->p, i)) != 0) {
             return ERR_NOMEM;
         }
-        if (m->frame->seq_digits != digits) { /* others published meanwhile */
-            struct envelope e = p->envelope;
-            e.target = target;
-            frame_unref(m->frame);
-            m->frame = NULL;
-            int rc = frame_new(&e, digits, &m->frame);
-            if (rc != 0) {
-                return rc;
-            }
+        interested |= pb->v[i]->interested;
+        if (r->store && r->store->delayed) {
+            message_unaddress(pb->v[i]);
         }
-        interested |= m->interested;
     }
     for (unsigned s = 0; s < r->shards; s++) {
         if ((interested >> s & 1) && r->ports.full(r->ports.ctx, s)) {
@@ -133,162 +224,195 @@ static int prepare(struct router *r, const struct publication *p, struct message
     return 0;
 }
 
-/* Lock held. */
-static void commit(struct router *r, struct message *m, struct publish_result *res)
+static int prepare_one(struct publishing *pb, unsigned i, uint64_t seq)
 {
-    uint64_t seq = atomic_load_explicit(&r->top, memory_order_relaxed) + 1;
-    unsigned posts = (unsigned)__builtin_popcountll(m->interested);
-    size_t size = (size_t)m->frame->sse_len + m->frame->ws_len;
+    int rc = find_lane(pb, i);
 
-    atomic_store_explicit(&r->top, seq, memory_order_relaxed);
-    m->seq = seq;
-    frame_seal(m->frame, seq);
-    res->cursor = (struct cursor){r->epoch, seq};
-    res->matched = m->matched;
-    if (posts == 0) {
-        message_free(m);
-        return;
+    if (rc == 0) {
+        rc = encode_again(pb, i, frame_digits(seq));
     }
-    atomic_init(&m->refs, posts);
-    for (unsigned s = 0; posts; s++) {
-        if (m->interested >> s & 1) {
-            posts--; /* the last post may free m */
-            uint64_t more = posts ? m->interested : 0;
-            r->ports.post(r->ports.ctx, s, m, m->links + s * PORT_LINK_SIZE, size);
-            if (!more) {
-                return;
-            }
-        }
-    }
+    return rc ? rc : reserve_ack(pb, i);
 }
 
-/* Encodes the messages, with a guess of how many digits seq will have. */
-static int encode(struct router *r, const struct publication *p, struct message **v)
+static enum publish_status status_of(const struct message *m)
 {
-    uint64_t guess = atomic_load_explicit(&r->top, memory_order_relaxed) + 1;
-
-    for (unsigned i = 0; i < p->count; i++) {
-        struct envelope e = p->envelope;
-        int rc;
-        e.epoch = r->epoch;
-        e.target = p->targets ? p->targets[i] : STR_NONE;
-        v[i] = message_new(r);
-        if (!v[i]) {
-            return ERR_NOMEM;
-        }
-        v[i]->kind = e.kind;
-        v[i]->except = p->except;
-        rc = frame_new(&e, frame_digits(guess + i), &v[i]->frame);
-        if (rc != 0) {
-            return rc;
-        }
+    if (m->kind != TARGET_USER) {
+        return PUBLISH_SENT;
     }
-    return 0;
+    if (m->matched) {
+        return PUBLISH_ONLINE;
+    }
+    return m->lane && !m->ephemeral && history_would_keep(m->lane, m->frame) ? PUBLISH_QUEUED
+                                                                             : PUBLISH_OFFLINE;
 }
 
-int router_publish(struct router *r, const struct publication *p, struct publish_result *results)
+/* So that a repetition is known. */
+static int remember(struct publishing *pb, uint64_t first)
 {
-    struct message *few[FEW_MESSAGES] = {NULL};
-    struct message **v = few;
-    struct publication with_epoch = *p;
+    const struct publication *p = pb->p;
+    struct once *o = p->once;
     int rc;
 
-    assert(p->count >= 1);
-    with_epoch.envelope.epoch = r->epoch;
-    if (p->count > FEW_MESSAGES) {
-        v = calloc(p->count, sizeof(struct message *));
-        if (!v) {
-            return ERR_NOMEM;
-        }
+    if (!o || !pb->r->dedupe || dedupe_off(pb->r->dedupe)) {
+        return 0;
     }
-    rc = encode(r, p, v);
+    o->first = first;
+    o->at_ms = p->now_ms;
+    for (unsigned i = 0; i < p->count; i++) {
+        uint64_t matched = pb->v[i]->matched;
+        o->results[i] = (struct once_result){matched > UINT32_MAX ? UINT32_MAX : (uint32_t)matched,
+                                             (uint32_t)status_of(pb->v[i])};
+    }
+    rc = dedupe_add(pb->r->dedupe, o);
     if (rc == 0) {
-        router_lock(r);
-        rc = prepare(r, &with_epoch, v);
-        for (unsigned i = 0; rc == 0 && i < p->count; i++) {
-            commit(r, v[i], &results[i]);
-        }
-        router_unlock(r);
-    }
-    if (rc != 0) {
-        for (unsigned i = 0; i < p->count && v[i]; i++) {
-            message_free(v[i]);
-        }
-    }
-    if (v != few) {
-        free(v);
+        pb->v[0]->once = once_ref(o);
     }
     return rc;
 }
 
-bool router_same_members(const struct message *a, const struct message *b)
+static int prepare(struct publishing *pb)
 {
-    return a->kind == b->kind && a->topic == b->topic && a->except == b->except &&
-           a->groups.n == b->groups.n &&
-           (a->groups.n == 0 ||
-            memcmp(a->groups.v, b->groups.v, a->groups.n * sizeof(a->groups.v[0])) == 0);
-}
+    uint64_t next = router_assigned(pb->r) + 1;
+    int rc = admit(pb, next + pb->p->count - 1);
 
-struct giving {
-    const struct core_sink *sink;
-    void *token;
-    uint64_t except;
-    uint64_t members;
-};
-
-static inline void give(struct giving *g, struct member *m)
-{
-    if (m->id != g->except) {
-        g->sink->deliver(g->sink->ctx, g->token, m);
-        g->members++;
+    if (rc == 0) {
+        rc = find_members(pb);
     }
+    for (unsigned i = 0; rc == 0 && i < pb->p->count; i++) {
+        rc = check_last(pb, i);
+    }
+    for (unsigned i = 0; rc == 0 && i < pb->p->count; i++) {
+        rc = prepare_one(pb, i, next + i);
+    }
+    return rc ? rc : remember(pb, next);
 }
 
-static void give_topic(struct giving *g, const struct topic *t, unsigned shard)
+static void undo(struct publishing *pb)
 {
-    const struct topic_list *l = &t->local[shard];
-
-    for (uint32_t i = 0; i < l->n; i++) {
-        if (i + 4 < l->n) {
-            __builtin_prefetch(l->v[i + 4]);
+    for (unsigned i = 0; i < pb->p->count; i++) {
+        struct message *m = pb->v[i];
+        if (m->lane) {
+            m->lane->inflight--;
         }
-        give(g, l->v[i]->member);
+        if (m->ack) {
+            acks_cancel(pb->r->acks, m->ack);
+        }
     }
 }
 
-static void give_everyone(struct giving *g, const struct member_list *all)
+/* ---- with the lock: what cannot fail ---- */
+
+static void put_record(struct publishing *pb, struct message *m)
 {
-    for (uint32_t i = 0; i < all->n; i++) {
-        give(g, all->v[i]);
+    struct router *r = pb->r;
+
+    m->rec = (struct record){.kind = RECORD_MESSAGE,
+                             .ephemeral = m->ephemeral,
+                             .ack = m->ack != NULL,
+                             .queues = status_of(m) == PUBLISH_QUEUED,
+                             .seq = m->seq,
+                             .at_ms = m->at_ms,
+                             .expires_ms = m->expires_ms,
+                             .lane = m->lane ? m->lane->id : 0,
+                             .target = m->kind,
+                             .name = m->lane ? lane_name(m->lane) : STR_NONE,
+                             .frame = m->frame,
+                             .once = m->once};
+    if (m->rec.queues && !m->lane->queueing) {
+        m->lane->queueing = m->seq;
+    }
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    if (pb->p->ticket && r->store->waits) {
+        m->ticket = pb->p->ticket;
+        atomic_fetch_add_explicit(&m->ticket->left, 1, memory_order_relaxed);
+    }
+    history_record(&r->history, &m->rec, frame_size(m->frame));
+}
+
+static void commit_one(struct publishing *pb, struct message *m, uint64_t seq,
+                       struct publish_result *res)
+{
+    struct router *r = pb->r;
+
+    m->seq = seq;
+    frame_seal(m->frame, seq);
+    if (pb->p->ttl_s) {
+        m->expires_ms = m->at_ms + (uint64_t)pb->p->ttl_s * 1000;
+    }
+    *res = (struct publish_result){router_at(r, seq), m->matched, status_of(m)};
+    if (m->lane && !m->ephemeral) {
+        m->lane->assigned = seq;
+    }
+    if (r->store) {
+        put_record(pb, m);
+    }
+    if (!r->store || !r->store->delayed) {
+        message_release(r, m);
     }
 }
 
-uint64_t router_deliver(struct router *r, unsigned shard, struct message *const *run, unsigned n,
-                        const struct core_sink *sink)
+static void commit(struct publishing *pb)
 {
-    const struct message *first = run[0];
-    struct giving g = {sink, NULL, first->except, 0};
-    struct core_item items[CORE_RUN_MAX];
+    uint64_t first = router_assigned(pb->r) + 1;
+    uint64_t now = history_now(&pb->r->history, pb->p->now_ms);
 
-    assert(n >= 1 && n <= CORE_RUN_MAX);
-    for (unsigned i = 0; i < n; i++) {
-        items[i] = (struct core_item){run[i]->frame, run[i]->seq};
+    for (unsigned i = 0; i < pb->p->count; i++) {
+        struct message *m = pb->v[i];
+        atomic_store_explicit(&pb->r->assigned, first + i, memory_order_relaxed);
+        m->at_ms = now;
+        pb->v[i] = NULL;
+        commit_one(pb, m, first + i, &pb->results[i]);
     }
-    g.token = sink->begin(sink->ctx, items, n);
-    if (g.token) {
-        if (first->kind == TARGET_EVERYONE) {
-            give_everyone(&g, &r->all[shard]);
-        }
-        if (first->topic) {
-            give_topic(&g, first->topic, shard);
-        }
-        for (unsigned i = 0; i < first->groups.n; i++) {
-            give_topic(&g, first->groups.v[i], shard);
-        }
-        sink->end(sink->ctx, g.token);
+}
+
+static int publish_locked(struct publishing *pb)
+{
+    int rc = look_for_repetition(pb);
+
+    if (rc != 0 || pb->verdict->duplicate) {
+        return rc;
     }
-    for (unsigned i = 0; i < n; i++) {
-        message_unref(run[i]);
+    rc = prepare(pb);
+    if (rc == 0) {
+        commit(pb);
+    } else {
+        undo(pb);
     }
-    return g.members * n;
+    return rc;
+}
+
+int router_publish(struct router *r, const struct publication *p, struct publish_result *results,
+                   struct publish_verdict *verdict)
+{
+    struct message *few[FEW_MESSAGES] = {NULL};
+    struct publishing pb = {r, p, few, NULL, results, verdict};
+    int rc;
+
+    assert(p->count >= 1);
+    *verdict = (struct publish_verdict){0};
+    if (p->count > FEW_MESSAGES) {
+        pb.v = calloc(p->count, sizeof(struct message *));
+        if (!pb.v) {
+            return ERR_NOMEM;
+        }
+    }
+    rc = encode(&pb);
+    if (rc == 0) {
+        rc = make_barrier(&pb);
+    }
+    if (rc == 0) {
+        router_lock(r);
+        rc = publish_locked(&pb);
+        router_unlock_flush(r);
+    }
+    for (unsigned i = 0; i < p->count; i++) { /* those that were not taken */
+        if (pb.v[i]) {
+            message_unref(pb.v[i]);
+        }
+    }
+    free(pb.barrier);
+    if (pb.v != few) {
+        free(pb.v);
+    }
+    return rc;
 }

@@ -19,6 +19,7 @@ int router_new(unsigned shards, uint64_t epoch, uint64_t seed, const struct core
     r->ports = *ports;
     r->shards = shards;
     r->epoch = epoch;
+    r->seed = seed;
     r->channels = (struct topic_table){NULL, seed, TOPIC_CHANNEL, shards};
     r->users = (struct topic_table){NULL, seed, TOPIC_USER, shards};
     r->groups = (struct topic_table){NULL, seed, TOPIC_GROUP, shards};
@@ -36,6 +37,10 @@ void router_free(struct router *r)
         return;
     }
     assert(r->members == 0 && !r->channels.head && !r->users.head && !r->groups.head);
+    history_fini(&r->history);
+    free(r->restored); /* if it was not filled to the end */
+    dedupe_free(r->dedupe);
+    acks_free(r->acks);
     patterns_fini(&r->patterns);
     for (unsigned i = 0; i < r->shards; i++) {
         free(r->all[i].v);
@@ -53,10 +58,7 @@ struct cursor router_top(struct router *r)
     return c;
 }
 
-/* Takes the lock at a moment when the shard has delivered everything that was
- * published: whoever is subscribed now gets exactly what comes after the top,
- * and whoever moves between lists misses nothing that is on its way. */
-static void lock_settled(struct router *r, unsigned shard)
+void router_lock_settled(struct router *r, unsigned shard)
 {
     for (int tries = 0; tries < 3; tries++) {
         router_lock(r);
@@ -457,7 +459,7 @@ int router_unsubscribe(struct router *r, struct member *m, struct str name)
 {
     int rc = 0;
 
-    lock_settled(r, m->shard);
+    router_lock_settled(r, m->shard);
     if (!member_has_name(m, name)) {
         rc = ERR_NOT_FOUND;
     } else if (name_is_pattern(name)) {
@@ -472,8 +474,7 @@ int router_unsubscribe(struct router *r, struct member *m, struct str name)
     return rc;
 }
 
-/* Lock held and settled. */
-static int subscribe(struct router *r, struct member *m, struct str name)
+int router_subscribe_locked(struct router *r, struct member *m, struct str name)
 {
     int rc;
 
@@ -492,8 +493,8 @@ int router_subscribe(struct router *r, struct member *m, struct str name, struct
 {
     int rc;
 
-    lock_settled(r, m->shard);
-    rc = subscribe(r, m, name);
+    router_lock_settled(r, m->shard);
+    rc = router_subscribe_locked(r, m, name);
     *top = router_top_locked(r);
     router_unlock(r);
     return rc;
@@ -525,7 +526,7 @@ static int subscribe_all(struct router *r, struct member *m, const struct str *n
         if (name_is_pattern(names[i])) {
             patterns[n++] = names[i];
         } else {
-            rc = subscribe(r, m, names[i]);
+            rc = router_subscribe_locked(r, m, names[i]);
             rc = rc == ERR_EXISTS ? 0 : rc;
         }
     }
@@ -537,14 +538,12 @@ static int subscribe_all(struct router *r, struct member *m, const struct str *n
     return rc;
 }
 
-int router_join(struct router *r, struct member *m, struct str user, const struct str *names,
-                unsigned nnames, struct cursor *top)
+int router_join_locked(struct router *r, struct member *m, struct str user, const struct str *names,
+                       unsigned nnames)
 {
     struct member_list *all = &r->all[m->shard];
-    int rc;
+    int rc = reserve_everyone(all);
 
-    lock_settled(r, m->shard);
-    rc = reserve_everyone(all);
     if (rc == 0 && user.len) {
         rc = enter_topic(&r->users, m, user);
     }
@@ -556,10 +555,20 @@ int router_join(struct router *r, struct member *m, struct str user, const struc
         all->v[all->n++] = m;
         m->joined = 1;
         r->members++;
-        *top = router_top_locked(r);
     } else {
         detach(r, m);
     }
+    return rc;
+}
+
+int router_join(struct router *r, struct member *m, struct str user, const struct str *names,
+                unsigned nnames, struct cursor *top)
+{
+    int rc;
+
+    router_lock_settled(r, m->shard);
+    rc = router_join_locked(r, m, user, names, nnames);
+    *top = router_top_locked(r);
     router_unlock(r);
     return rc;
 }

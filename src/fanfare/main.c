@@ -1,5 +1,7 @@
 /* main.c - the daemon: options, one gateway, signals. */
 #include "fanfare/args.h"
+#include "fanfare/complain.h"
+#include "fanfare/store.h"
 
 #include <fanfare/fanfare.h>
 
@@ -16,21 +18,6 @@
 
 #define DRAIN_POLL_MS 20
 #define DRAIN_EXTEND_S 10 /* what systemd is asked to wait on, again and again */
-
-/* One line, whatever bytes the arguments had. */
-static void complain(const char *text)
-{
-    char line[512];
-    snprintf(line, sizeof line - 1, "fanfare: %s", text);
-    size_t len = strlen(line);
-    for (size_t i = 0; i < len; i++) {
-        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
-            line[i] = '?';
-        }
-    }
-    line[len] = '\n';
-    fwrite(line, 1, len + 1, stderr);
-}
 
 /* A socket must not become descriptor 0, 1 or 2 and then be written to. */
 static void open_standard_descriptors(void)
@@ -176,6 +163,9 @@ int main(int argc, char **argv)
     struct fanfare_why why = {""};
     struct args args;
     open_standard_descriptors();
+    if (argc > 1 && strcmp(argv[1], "store") == 0) {
+        return store_main(argc - 1, argv + 1);
+    }
     int status = args_load(argc, argv, &o, &args, &why);
     if (status != 0) {
         complain(why.text);

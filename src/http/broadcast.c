@@ -1,139 +1,16 @@
 /* POST /broadcast: one publication, an array of them, or NDJSON. */
-#include "http/publishing.h"
-#include "http/request.h"
+#include "http/commit.h"
+#include "http/publication.h"
 #include "proto/json.h"
-#include "proto/problem.h"
 
 #include <stdio.h>
-
-static const struct json_limits item_limits = {
-    .max_depth = 64, .tree_depth = 2, .max_nodes = SIZE_MAX, .leave = "data"};
-
-/* A publication that was refused: what its problem or batch error says. */
-struct refusal {
-    struct problem problem;
-    unsigned line; /* NDJSON, from 1 */
-    struct errmsg text;
-    struct publish_error pe;
-};
-
-static void refuse(struct refusal *r, int status, const char *code, const char *detail)
-{
-    snprintf(r->text.text, sizeof(r->text.text), "%s", detail);
-    r->problem = (struct problem){.status = status, .code = code, .detail = r->text.text};
-}
-
-/* ---- one publication ---- */
-
-static void add_cursor(struct strbuf *out, struct cursor c)
-{
-    char text[CURSOR_MAX];
-
-    strbuf_adds(out, ",\"cursor\":\"");
-    strbuf_add(out, text, cursor_format(c, text));
-    strbuf_addc(out, '"');
-}
-
-static void add_targets(struct strbuf *out, const struct publish *p,
-                        const struct publish_outcome *o)
-{
-    const char *name = p->kind == TARGET_CHANNEL ? "channel" : "userId";
-    unsigned i = 0;
-
-    strbuf_adds(out, ",\"targets\":[");
-    for (const struct json_node *n = p->list; n; n = n->next, i++) {
-        strbuf_addf(out, "%s{\"%s\":", i ? "," : "", name);
-        json_add_string(out, n->text);
-        add_cursor(out, o->results[i].cursor);
-        strbuf_addf(out, ",\"matched\":%llu,\"status\":\"sent\"}",
-                    (unsigned long long)o->results[i].matched);
-    }
-    strbuf_addc(out, ']');
-}
-
-static void add_receipt(struct strbuf *out, const struct publish *p,
-                        const struct publish_outcome *o)
-{
-    strbuf_adds(out, "{\"id\":");
-    json_add_cstring(out, o->id);
-    add_cursor(out, o->results[p->count - 1].cursor);
-    strbuf_adds(out, ",\"matched\":");
-    strbuf_add_u64(out, publish_outcome_matched(o, p));
-    if (p->several) {
-        add_targets(out, p, o);
-    }
-    strbuf_addc(out, '}');
-}
-
-/* Publishes one JSON text; the receipt goes to `out`. False: *r says why not. */
-static bool publish_text(struct request *rq, struct str text, struct strbuf *out, struct refusal *r)
-{
-    struct http_server *srv = rq->srv;
-    const struct json_node *root;
-    struct json_error err;
-    struct publish p;
-    struct publish_outcome outcome;
-    int rc;
-
-    r->line = 0;
-    if (text.len > srv->env->opt->max_message) {
-        snprintf(r->text.text, sizeof(r->text.text),
-                 "the publication has %zu bytes; %llu are allowed (max-message)", text.len,
-                 (unsigned long long)srv->env->opt->max_message);
-        r->problem =
-            (struct problem){.status = 413, .code = "message_too_large", .detail = r->text.text};
-        return false;
-    }
-    rc = json_parse(srv->doc, text, &item_limits, &root, &err);
-    if (rc == ERR_INVALID || rc == ERR_LIMIT) {
-        r->problem = problem_of_json(&err, &r->text);
-        return false;
-    }
-    if (rc == 0 && publish_parse(root, &p, &r->pe) != 0) {
-        r->problem = problem_of_publish(&r->pe);
-        return false;
-    }
-    if (rc == 0 && p.require_ack) {
-        refuse(r, 422, "unsupported",
-               "requireAck needs acknowledgements, which this version does not have; leave it out");
-        r->problem.field = "requireAck";
-        r->problem.has_offset = true;
-        r->problem.offset = json_get(root, "requireAck")->offset;
-        return false;
-    }
-    if (rc == 0) {
-        rc = publishing_run(srv->shared, &srv->env->rng, &p, &outcome);
-    }
-    if (rc == 0) {
-        metrics_add(srv->env->metrics, METRIC_PUBLISHED, p.count);
-        add_receipt(out, &p, &outcome);
-        publish_outcome_fini(&outcome);
-        return true;
-    }
-    if (rc == ERR_LIMIT) {
-        refuse(r, 422, "too_many",
-               "so much data for so many targets is over 16 MiB together; publish to fewer at a "
-               "time");
-        return false;
-    }
-    if (rc == ERR_BUSY) {
-        note_overload(rq, "max-backlog or max-backlog-bytes");
-        refuse(r, 503, "overloaded",
-               "more waits to be delivered than max-backlog or max-backlog-bytes allow; try again "
-               "later");
-        r->problem.retry_after_s = 1;
-    } else {
-        refuse(r, 500, "internal", "out of memory; try again later");
-    }
-    return false;
-}
 
 static enum MHD_Result publish_one(struct request *rq)
 {
     struct refusal r;
 
-    if (publish_text(rq, strbuf_str(&rq->body), &rq->out, &r)) {
-        return respond_json(rq, 200);
+    if (publication_run(rq, strbuf_str(&rq->body), &rq->out, &r)) {
+        return commit_answer(rq);
     }
     metrics_inc(rq->srv->env->metrics, METRIC_PUBLISH_REFUSED);
     return respond_problem(rq, &r.problem);
@@ -158,7 +35,7 @@ static void batch_item(struct batch *b, struct str text, unsigned line, size_t o
     struct refusal r;
 
     strbuf_adds(out, b->items++ ? "," : "");
-    if (publish_text(b->rq, text, out, &r)) {
+    if (publication_run(b->rq, text, out, &r)) {
         b->accepted++;
         return;
     }
@@ -175,7 +52,7 @@ static enum MHD_Result batch_end(struct batch *b)
 {
     strbuf_addf(&b->rq->out, "],\"accepted\":%u,\"refused\":%u}", b->accepted,
                 b->items - b->accepted);
-    return respond_json(b->rq, 200);
+    return commit_answer(b->rq);
 }
 
 static enum MHD_Result batch_too_large(struct request *rq, unsigned max)
@@ -201,9 +78,8 @@ static enum MHD_Result publish_array(struct request *rq)
         return batch_too_large(rq, max);
     }
     if (rc == ERR_INVALID) {
-        struct refusal r;
-        r.problem = problem_of_json(&err, &r.text);
-        return respond_problem(rq, &r.problem);
+        struct problem p = problem_of_json(&err, &rq->why);
+        return respond_problem(rq, &p);
     }
     if (rc != 0) {
         return respond_nomem(rq);
@@ -278,6 +154,7 @@ enum MHD_Result post_broadcast(struct request *rq)
     if (request_media(rq, &ndjson, &result) != 0) {
         return result;
     }
+    commit_begin(rq);
     if (ndjson) {
         return publish_ndjson(rq);
     }

@@ -1,6 +1,5 @@
-/* /clients: a client belongs to its shard, so the request is suspended while a
- * mail (a visit) goes to the shard, or round all of them, and comes back. */
-#include "http/request.h"
+/* /clients: a client belongs to its shard, where the request pays a visit. */
+#include "http/visit.h"
 
 #include "base/clock.h"
 #include "proto/json.h"
@@ -8,96 +7,6 @@
 #include "proto/publish.h"
 
 #include <stdlib.h>
-
-struct visit {
-    struct mail mail;
-    struct http_server *home;
-    struct request *rq; /* touched only at home */
-    unsigned shard;     /* where it is, or goes */
-    void (*work)(struct visit *v, struct http_server *there);
-    bool (*next)(struct visit *v); /* go on to shard + 1? NULL: no */
-    struct strbuf out;
-    bool found, failed;
-    uint64_t id; /* of the client, or where the list goes on */
-    /* lists */
-    struct str user, name; /* filters, in the request's memory */
-    unsigned limit, listed;
-    uint32_t slot;
-    uint64_t last;
-    bool more;
-    /* messages */
-    struct envelope envelope;
-};
-
-static struct visit *visit_of(struct mail *m)
-{
-    return (struct visit *)(void *)m;
-}
-
-static void visit_home(struct mail *m, void *ctx)
-{
-    struct visit *v = visit_of(m);
-    struct request *rq = v->rq;
-
-    (void)ctx;
-    rq->visit = v;
-    rq->woken = true;
-    MHD_resume_connection(rq->mhd);
-    v->home->again = true;
-    atomic_fetch_sub(&v->home->shared->visits, 1);
-}
-
-static void visit_there(struct mail *m, void *ctx)
-{
-    struct visit *v = visit_of(m);
-    struct http_shared *sh = v->home->shared;
-
-    (void)ctx;
-    v->work(v, sh->servers[v->shard]);
-    if (v->next && v->next(v)) {
-        v->shard++;
-        mailbox_push(sh->tasks[v->shard], &v->mail);
-        return;
-    }
-    v->mail.run = visit_home;
-    mailbox_push(sh->tasks[v->home->env->shard], &v->mail);
-}
-
-void visit_free(struct visit *v)
-{
-    if (v) {
-        strbuf_fini(&v->out);
-        free(v);
-    }
-}
-
-static struct visit *visit_new(struct request *rq, unsigned shard,
-                               void (*work)(struct visit *, struct http_server *))
-{
-    struct visit *v = calloc(1, sizeof(*v));
-
-    if (v) {
-        v->mail.run = visit_there;
-        v->home = rq->srv;
-        v->rq = rq;
-        v->shard = shard;
-        v->work = work;
-    }
-    return v;
-}
-
-static enum MHD_Result visit_go(struct visit *v, struct mailbox *const *boxes,
-                                enum MHD_Result (*finish)(struct request *rq))
-{
-    struct request *rq = v->rq;
-
-    rq->state = REQ_WAITING;
-    rq->finish = finish;
-    MHD_suspend_connection(rq->mhd);
-    atomic_fetch_add(&rq->srv->shared->visits, 1);
-    mailbox_push(boxes[v->shard], &v->mail);
-    return MHD_YES;
-}
 
 /* ---- one client ---- */
 
@@ -109,17 +18,6 @@ static enum MHD_Result no_client(struct request *rq)
     return respond_problem(rq, &p);
 }
 
-static struct stream *find(struct visit *v, struct http_server *there)
-{
-    struct stream *s = clients_find(&there->env->clients, v->id);
-
-    if (s && (s->dead || s->ending)) {
-        s = NULL;
-    }
-    v->found = s != NULL;
-    return s;
-}
-
 /* The id in the path; false if it can be nobody's. */
 static bool path_client(const struct request *rq, uint64_t *id)
 {
@@ -129,7 +27,7 @@ static bool path_client(const struct request *rq, uint64_t *id)
 
 static void work_describe(struct visit *v, struct http_server *there)
 {
-    const struct stream *s = find(v, there);
+    const struct stream *s = visit_find(v, there);
 
     if (s) {
         stream_describe(s, &v->out);
@@ -155,7 +53,7 @@ static enum MHD_Result finish_describe(struct request *rq)
 
 static void work_disconnect(struct visit *v, struct http_server *there)
 {
-    struct stream *s = find(v, there);
+    struct stream *s = visit_find(v, there);
 
     if (s) {
         stream_log(s, LOG_INFO_LVL, "client closed by an administrator", NULL, NULL);
@@ -209,7 +107,7 @@ static void work_message(struct visit *v, struct http_server *there)
     struct stream *s;
 
     sh->give_out(sh->ctx, there->env->shard);
-    s = find(v, there);
+    s = visit_find(v, there);
     if (s) {
         v->failed = !stream_put_direct(s, &v->envelope);
     }
@@ -258,6 +156,7 @@ static int parse_direct(struct request *rq, struct publish *p, struct problem *p
         .max_depth = 64, .tree_depth = 2, .max_nodes = SIZE_MAX, .leave = "data"};
     const struct json_node *root;
     struct json_error err;
+    int rc;
 
     if (rq->body.len > rq->srv->env->opt->max_message) {
         *problem = (struct problem){.status = 413,
@@ -265,9 +164,10 @@ static int parse_direct(struct request *rq, struct publish *p, struct problem *p
                                     .detail = "the message is over max-message"};
         return ERR_INVALID;
     }
-    if (json_parse(rq->srv->doc, strbuf_str(&rq->body), &limits, &root, &err) != 0) {
-        *problem = problem_of_json(&err, &rq->why);
-        return ERR_INVALID;
+    rc = json_parse(rq->srv->doc, strbuf_str(&rq->body), &limits, &root, &err);
+    if (rc != 0) {
+        *problem = rc == ERR_NOMEM ? problem_of_nomem() : problem_of_json(&err, &rq->why);
+        return rc;
     }
     if (publish_parse(root, p, pe) != 0) {
         *problem = problem_of_publish(pe);
@@ -324,10 +224,10 @@ static bool wanted(const struct visit *v, const struct stream *s)
     if (!s || s->dead || s->ending) {
         return false;
     }
-    if (v->user.len && !str_eq(member_user(&s->member), v->user)) {
+    if (v->user.len && !str_eq(stream_user(s), v->user)) {
         return false;
     }
-    return v->name.len == 0 || member_has_name(&s->member, v->name);
+    return v->name.len == 0 || stream_has_name(s, v->name);
 }
 
 static void work_list(struct visit *v, struct http_server *there)

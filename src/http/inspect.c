@@ -1,5 +1,6 @@
 /* The read endpoints that one shard can answer by itself. */
-#include "http/request.h"
+#include "http/commit.h"
+#include "http/lane_json.h"
 #include "http/spares.h"
 
 #include "base/clock.h"
@@ -62,6 +63,18 @@ int read_limit(struct request *rq, unsigned *limit, enum MHD_Result *result)
     return 0;
 }
 
+int read_channel(struct request *rq, enum MHD_Result *result)
+{
+    struct problem p = {.status = 400, .field = "channel", .detail = rq->why.text};
+    int rc = name_check_channel(rq->target.segments[1], &rq->why);
+
+    if (rc != 0) {
+        p.code = rc == ERR_RESERVED ? "reserved_channel" : "bad_channel";
+        *result = respond_problem(rq, &p);
+    }
+    return rc;
+}
+
 enum MHD_Result get_health(struct request *rq)
 {
     enum MHD_Result result;
@@ -73,56 +86,45 @@ enum MHD_Result get_health(struct request *rq)
     return respond_json(rq, 200);
 }
 
-/* Why new streams or publications are refused now; NULL: they are not. */
-static const struct problem *not_ready(const struct http_server *srv)
+/* Why new streams or publications are refused now; false: they are not. `text`
+ * may hold the detail. */
+static bool not_ready(const struct http_server *srv, struct problem *p, struct errmsg *text)
 {
     const struct http_shared *sh = srv->shared;
-    static const struct problem draining = {.status = 503,
-                                            .code = "draining",
-                                            .retry_after_s = 1,
-                                            .detail = "the gateway is shutting down"};
-    static const struct problem full = {
-        .status = 503,
-        .code = "too_many_connections",
-        .retry_after_s = 1,
-        .detail = "the gateway has as many connections as it may (max-connections)"};
-    static const struct problem starved = {
-        .status = 503,
-        .code = "no_descriptors",
-        .retry_after_s = 1,
-        .detail = "the gateway has no descriptor left (limit of open files)"};
-    static const struct problem overloaded = {
-        .status = 503,
-        .code = "overloaded",
-        .retry_after_s = 1,
-        .detail = "publications are refused, or were within the last second: more waits to be "
-                  "delivered, or in request bodies, than max-backlog, max-backlog-bytes or "
-                  "max-bodies allow"};
     uint64_t overload = atomic_load(&sh->overload_ms);
 
+    *p = (struct problem){.status = 503, .retry_after_s = 1};
     if (atomic_load(&sh->draining)) {
-        return &draining;
+        p->code = "draining";
+        p->detail = "the gateway is shutting down";
+    } else if (atomic_load(&sh->starved) || !spares_descriptor_left(srv)) {
+        p->code = "no_descriptors";
+        p->detail = "the gateway has no descriptor left (limit of open files)";
+    } else if (limits_exceeded(&sh->limits)) { /* the one that asks is counted: none is left */
+        p->code = "too_many_connections";
+        p->detail = "the gateway has as many connections as it may (max-connections)";
+    } else if (store_refuses(srv, text)) {
+        p->code = "store_failed";
+        p->detail = text->text;
+    } else if (overload && clock_mono_ms() - overload < OVERLOAD_MS) {
+        p->code = "overloaded";
+        p->detail = "publications are refused, or were within the last second: more waits to be "
+                    "delivered or stored, or in request bodies, than max-backlog, "
+                    "max-backlog-bytes, store-queue or max-bodies allow";
     }
-    if (atomic_load(&sh->starved) || !spares_descriptor_left(srv)) {
-        return &starved;
-    }
-    if (limits_exceeded(&sh->limits)) { /* the one that asks is counted: none is left */
-        return &full;
-    }
-    return overload && clock_mono_ms() - overload < OVERLOAD_MS ? &overloaded : NULL;
+    return p->code != NULL;
 }
 
 enum MHD_Result get_ready(struct request *rq)
 {
-    const struct problem *why;
+    struct problem why;
     enum MHD_Result result;
 
     if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
         return result;
     }
-    why = not_ready(rq->srv);
-    if (why) {
-        return respond_problem(rq, why);
+    if (not_ready(rq->srv, &why, &rq->why)) {
+        return respond_problem(rq, &why);
     }
     strbuf_adds(&rq->out, "{\"status\":\"ready\"}");
     return respond_json(rq, 200);
@@ -143,14 +145,42 @@ static void add_top_channels(struct strbuf *out, struct router *router)
     free(top);
 }
 
+static unsigned long long total(const struct http_shared *sh, enum metric id)
+{
+    return metrics_sum(sh->metrics, sh->nmetrics, id);
+}
+
+static void add_keeping(struct strbuf *out, const struct http_shared *sh)
+{
+    struct errmsg why;
+    bool failed = sh->store_failed && sh->store_failed(sh->ctx, &why);
+
+    strbuf_addf(out, ",\"history\":{\"messages\":%llu,\"bytes\":%llu,\"channels\":%llu}",
+                total(sh, METRIC_HISTORY_MESSAGES), total(sh, METRIC_HISTORY_BYTES),
+                total(sh, METRIC_HISTORY_CHANNELS));
+    strbuf_addf(out, ",\"store\":{\"kind\":\"%s\",\"sync\":", sh->store_kind);
+    if (sh->store_sync) {
+        json_add_cstring(out, sh->store_sync);
+    } else {
+        strbuf_adds(out, "null");
+    }
+    strbuf_addf(out, ",\"ok\":%s,\"reason\":", failed ? "false" : "true");
+    if (failed) {
+        json_add_lossy(out, str_of(why.text)); /* it may name a file */
+    } else {
+        strbuf_adds(out, "null");
+    }
+    strbuf_addc(out, '}');
+}
+
 enum MHD_Result get_stats(struct request *rq)
 {
     const struct http_shared *sh = rq->srv->shared;
     struct strbuf *out = &rq->out;
     struct router_counts counts;
     char epoch[CURSOR_MAX], cursor[CURSOR_MAX];
-    uint64_t sse = metrics_sum(sh->metrics, sh->nmetrics, METRIC_CLIENTS_SSE);
-    uint64_t ws = metrics_sum(sh->metrics, sh->nmetrics, METRIC_CLIENTS_WS);
+    unsigned long long sse = total(sh, METRIC_CLIENTS_SSE);
+    unsigned long long ws = total(sh, METRIC_CLIENTS_WS);
     enum MHD_Result result;
 
     if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
@@ -162,14 +192,15 @@ enum MHD_Result get_stats(struct request *rq)
     strbuf_addf(out, "{\"version\":\"%s\",\"uptime\":%llu,\"epoch\":\"%s\",\"cursor\":\"%s\"",
                 sh->version, (unsigned long long)((clock_mono_ms() - sh->started_ms) / 1000), epoch,
                 cursor);
-    strbuf_addf(out, ",\"clientCount\":%llu,\"messageCount\":%llu", (unsigned long long)(sse + ws),
-                (unsigned long long)metrics_sum(sh->metrics, sh->nmetrics, METRIC_PUBLISHED));
-    strbuf_addf(out, ",\"transports\":{\"sse\":%llu,\"websocket\":%llu}", (unsigned long long)sse,
-                (unsigned long long)ws);
+    strbuf_addf(out, ",\"clientCount\":%llu,\"messageCount\":%llu", sse + ws,
+                total(sh, METRIC_PUBLISHED));
+    strbuf_addf(out, ",\"transports\":{\"sse\":%llu,\"websocket\":%llu}", sse, ws);
     strbuf_addf(out, ",\"channels\":{\"count\":%llu,\"top\":", (unsigned long long)counts.channels);
     add_top_channels(out, sh->router);
-    strbuf_addf(out, "},\"users\":%llu,\"shards\":%u,\"counters\":{",
-                (unsigned long long)counts.users, sh->shards);
+    strbuf_addf(out, "},\"users\":%llu,\"shards\":%u", (unsigned long long)counts.users,
+                sh->shards);
+    add_keeping(out, sh);
+    strbuf_adds(out, ",\"counters\":{");
     metrics_add_json(out, sh->metrics, sh->nmetrics);
     strbuf_adds(out, "}}");
     return respond_json(rq, 200);
@@ -225,25 +256,19 @@ enum MHD_Result get_channels(struct request *rq)
 enum MHD_Result get_channel(struct request *rq)
 {
     struct str name = rq->target.segments[1];
-    struct problem p = {
-        .status = 400, .code = "bad_channel", .field = "channel", .detail = rq->why.text};
     uint32_t subscribers;
     uint64_t matching;
     enum MHD_Result result;
-    int rc;
 
-    if (refuse_unknown_params(rq, NULL, 0, &result) != 0) {
+    if (refuse_unknown_params(rq, NULL, 0, &result) != 0 || read_channel(rq, &result) != 0) {
         return result;
-    }
-    rc = name_check_channel(name, &rq->why);
-    if (rc != 0) {
-        p.code = rc == ERR_RESERVED ? "reserved_channel" : "bad_channel";
-        return respond_problem(rq, &p);
     }
     router_channel(rq->srv->shared->router, name, &subscribers, &matching);
     strbuf_adds(&rq->out, "{\"channel\":");
     json_add_string(&rq->out, name);
-    strbuf_addf(&rq->out, ",\"subscribers\":%u,\"matching\":%llu}", subscribers,
+    strbuf_addf(&rq->out, ",\"subscribers\":%u,\"matching\":%llu,\"history\":", subscribers,
                 (unsigned long long)matching);
+    add_lane(&rq->out, rq->srv->shared->router, TARGET_CHANNEL, name, NULL);
+    strbuf_addc(&rq->out, '}');
     return respond_json(rq, 200);
 }

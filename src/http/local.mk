@@ -1,19 +1,27 @@
 noinst_LTLIBRARIES += src/http/libff-http.la
 src_http_libff_http_la_SOURCES = \
+	src/http/acks.c \
 	src/http/broadcast.c \
 	src/http/clients_api.c \
+	src/http/commit.c \
+	src/http/commit.h \
 	src/http/connection.c \
 	src/http/detach.c \
 	src/http/detach.h \
 	src/http/events.c \
 	src/http/guard.c \
 	src/http/headers.c \
+	src/http/history.c \
 	src/http/inspect.c \
+	src/http/lane_json.c \
+	src/http/lane_json.h \
 	src/http/limits.c \
 	src/http/limits.h \
 	src/http/media.c \
 	src/http/playground.c \
 	src/http/playground_data.h \
+	src/http/publication.c \
+	src/http/publication.h \
 	src/http/publishing.c \
 	src/http/publishing.h \
 	src/http/request.c \
@@ -28,4 +36,8 @@ src_http_libff_http_la_SOURCES = \
 	src/http/spares.h \
 	src/http/stream_query.c \
 	src/http/stream_query.h \
-	src/http/upgrade.c
+	src/http/suspend.c \
+	src/http/upgrade.c \
+	src/http/users.c \
+	src/http/visit.c \
+	src/http/visit.h

@@ -1,6 +1,7 @@
 #include "http/publishing.h"
 
 #include "base/clock.h"
+#include "proto/publish_hash.h"
 
 #include <stdlib.h>
 
@@ -54,58 +55,131 @@ static struct str *list_targets(const struct publish *p, struct str *few)
     return v;
 }
 
-int publishing_run(struct http_shared *shared, struct rng *rng, const struct publish *p,
-                   struct publish_outcome *out)
+struct str publishing_target(const struct publish *p, unsigned i)
 {
-    struct str few[PUBLISH_FEW];
-    struct str *targets = few;
-    char now[CLOCK_RFC3339_LEN + 1];
-    uint64_t now_ms = clock_real_ms();
-    struct publication pub = {.envelope = {.kind = p->kind,
-                                           .type = p->type,
-                                           .source = p->source,
-                                           .data = p->data,
-                                           .key = p->key},
-                              .count = p->count};
-    int rc;
+    const struct json_node *n = p->list;
 
-    if (p->count > 1 && p->data.len > PUBLISH_MAX_BYTES / p->count) {
-        return ERR_LIMIT;
+    if (!p->several) {
+        return p->one;
     }
-    out->results = out->few;
-    if (p->except.len) {
-        (void)!client_id_parse(p->except, &pub.except); /* another form: nobody */
+    while (n && i--) {
+        n = n->next;
     }
+    return n ? n->text : STR_NONE;
+}
+
+/* ---- what the publisher left out ---- */
+
+struct draft {
+    struct publication pub;
+    char now[CLOCK_RFC3339_LEN + 1];
+    struct str few[PUBLISH_FEW];
+    struct str *targets; /* few, or memory */
+};
+
+static void set_identity(struct draft *d, struct rng *rng, const struct publish *p,
+                         struct publish_outcome *out)
+{
+    struct envelope *e = &d->pub.envelope;
+
     if (p->id.len) {
         memcpy(out->id, p->id.p, p->id.len);
         out->id[p->id.len] = '\0';
-    } else {
-        rng_uuid7(rng, now_ms, out->id);
+    } else if (rng) {
+        rng_uuid7(rng, d->pub.now_ms, out->id);
     }
-    pub.envelope.id = str_of(out->id);
+    e->id = str_of(out->id);
     if (p->has_timestamp) {
-        pub.envelope.timestamp = p->timestamp;
+        e->timestamp = p->timestamp;
     } else {
-        clock_rfc3339(now_ms, now);
-        pub.envelope.timestamp = (struct str){now, CLOCK_RFC3339_LEN};
+        clock_rfc3339(d->pub.now_ms, d->now);
+        e->timestamp = (struct str){d->now, CLOCK_RFC3339_LEN};
     }
+}
+
+static int set_once(struct draft *d, const struct publish *p)
+{
+    uint8_t hash[ONCE_HASH];
+
+    if (p->id.len == 0) {
+        return 0;
+    }
+    publish_hash(p, hash);
+    d->pub.once = once_new(p->id, hash, p->count);
+    return d->pub.once ? 0 : ERR_NOMEM;
+}
+
+/* Memory for what a few places do not hold. */
+static int set_targets(struct draft *d, const struct publish *p, struct publish_outcome *out)
+{
     if (p->kind != TARGET_EVERYONE) {
-        targets = list_targets(p, few);
-        pub.targets = targets;
+        d->targets = list_targets(p, d->few);
+        d->pub.targets = d->targets;
     }
     if (p->count > PUBLISH_FEW) {
         out->results = calloc(p->count, sizeof(struct publish_result));
     }
-    rc = targets && out->results ? router_publish(shared->router, &pub, out->results) : ERR_NOMEM;
+    return d->targets && out->results ? 0 : ERR_NOMEM;
+}
+
+static int make_draft(struct draft *d, struct rng *rng, const struct publish *p,
+                      struct publish_outcome *out)
+{
+    int rc;
+
+    d->targets = d->few;
+    d->pub = (struct publication){.envelope = {.kind = p->kind,
+                                               .type = p->type,
+                                               .source = p->source,
+                                               .data = p->data,
+                                               .key = p->key},
+                                  .count = p->count,
+                                  .now_ms = clock_real_ms(),
+                                  .mono_ms = clock_mono_ms(),
+                                  .ttl_s = p->ttl_s,
+                                  .ephemeral = p->ephemeral,
+                                  .require_ack = p->require_ack,
+                                  .has_if_last = p->has_if_last,
+                                  .if_last = p->if_last};
+    if (p->except.len) {
+        (void)!client_id_parse(p->except, &d->pub.except); /* another form: nobody */
+    }
+    set_identity(d, rng, p, out);
+    rc = set_targets(d, p, out);
+    return rc == 0 ? set_once(d, p) : rc;
+}
+
+static void drop_draft(struct draft *d)
+{
+    if (d->targets != d->few) {
+        free(d->targets);
+    }
+    once_unref(d->pub.once);
+}
+
+int publishing_run(struct http_shared *shared, struct rng *rng, const struct publish *p,
+                   struct publish_ticket *ticket, struct publish_outcome *out)
+{
+    struct draft d;
+    int rc;
+
+    out->results = out->few;
+    out->verdict = (struct publish_verdict){0};
+    if (p->count > 1 && p->data.len > PUBLISH_MAX_BYTES / p->count) {
+        return ERR_RANGE;
+    }
+    rc = make_draft(&d, rng, p, out);
+    if (rc == 0) {
+        d.pub.ticket = ticket;
+        rc = router_publish(shared->router, &d.pub, out->results, &out->verdict);
+    }
     if (rc == ERR_BUSY) {
         atomic_store(&shared->overload_ms, clock_mono_ms());
     }
-    if (rc == 0 && shared->wants_published) {
-        tell(shared, p, pub.targets, out);
+    if (rc == 0 && shared->wants_published && !out->verdict.duplicate) {
+        tell(shared, p, d.pub.targets, out);
     }
-    if (targets != few) {
-        free(targets);
-    }
+    drop_draft(&d);
     if (rc != 0) {
         publish_outcome_fini(out);
     }

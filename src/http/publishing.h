@@ -14,18 +14,24 @@ struct publish_outcome {
     char id[NAME_MAX_LEN + 1];
     struct publish_result few[PUBLISH_FEW];
     struct publish_result *results; /* p->count; few, or memory */
+    struct publish_verdict verdict; /* also of a refusal */
 };
 
 /* A publication to many targets makes a message for each: bounded together. */
 #define PUBLISH_MAX_BYTES (16u << 20)
 
-/* Fills in id and timestamp where absent, publishes, and tells the handlers.
- * ERR_BUSY, ERR_NOMEM, ERR_RANGE, ERR_LIMIT over PUBLISH_MAX_BYTES.
- * publish_outcome_fini after success. */
+/* Fills in id and timestamp where absent, publishes, and tells the handlers. With
+ * an id of the publisher's it is published once, however often it is tried.
+ * Without one and with `rng` NULL the caller has put an id into out->id. `ticket`
+ * (NULL: nobody waits) as in struct publication. Errors are those of
+ * router_publish; ERR_RANGE also over PUBLISH_MAX_BYTES. publish_outcome_fini
+ * after success. */
 int publishing_run(struct http_shared *shared, struct rng *rng, const struct publish *p,
-                   struct publish_outcome *out) FF_USE_RESULT;
+                   struct publish_ticket *ticket, struct publish_outcome *out) FF_USE_RESULT;
 void publish_outcome_fini(struct publish_outcome *out);
 /* Sum of `matched`. */
 uint64_t publish_outcome_matched(const struct publish_outcome *out, const struct publish *p);
+/* The name of target `i`; empty for everyone. */
+struct str publishing_target(const struct publish *p, unsigned i);
 
 #endif

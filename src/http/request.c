@@ -171,6 +171,8 @@ static bool headers_ok(struct request *rq)
 /* Everything the request line and headers can be refused for. 0: go on. */
 static int admit(struct request *rq, enum MHD_Result *result)
 {
+    int rc;
+
     if (!headers_ok(rq)) {
         rq->close = true;
         *result = problem(rq, 400, "bad_header",
@@ -188,8 +190,10 @@ static int admit(struct request *rq, enum MHD_Result *result)
     if (guard(rq, result) != 0) {
         return ERR_INVALID;
     }
-    if (target_parse(str_of(rq->raw), &rq->target, &rq->why) != 0) {
-        *result = problem(rq, 400, "bad_target", rq->why.text);
+    rc = target_parse(str_of(rq->raw), &rq->target, &rq->why);
+    if (rc != 0) {
+        *result =
+            rc == ERR_NOMEM ? respond_nomem(rq) : problem(rq, 400, "bad_target", rq->why.text);
         return ERR_INVALID;
     }
     rq->route = route_find(rq);
@@ -298,7 +302,7 @@ enum MHD_Result request_step(struct request *rq, const char *method, const char 
         return rq->oversize ? too_large(rq) : rq->overload ? overloaded(rq) : rq->endpoint(rq);
     case REQ_WAITING:
         if (!rq->woken) {
-            return MHD_YES; /* not by the visit: wait on */
+            return MHD_YES; /* not by what it waits for: wait on */
         }
         return rq->finish(rq);
     case REQ_NEW:

@@ -39,7 +39,9 @@ struct problem {
     bool has_offset;
     size_t offset;
     unsigned retry_after_s;
-    const char *allow; /* the Allow header of a 405 */
+    const char *allow;     /* the Allow header of a 405 */
+    const char *challenge; /* the WWW-Authenticate header of a 401 */
+    const char *last;      /* a cursor: the member "last" */
     const char *detail;
 };
 
@@ -61,7 +63,7 @@ struct request {
     struct strbuf out;    /* answer under construction */
     char *raw;            /* the raw target */
     struct request *next; /* in the line of the server */
-    bool woken;           /* the visit to other shards is back, or its turn in the line */
+    bool woken;           /* what it waited for has come: see request_resume, stream_line_move */
     enum { REQ_NEW, REQ_BODY, REQ_WAITING, REQ_ANSWERED } state;
     bool head;
     bool close;  /* the connection must not be used again */
@@ -74,6 +76,8 @@ struct request {
     enum MHD_Result (*finish)(struct request *rq); /* after REQ_WAITING */
     struct stream_start *start;                    /* an upgrade under way */
     struct visit *visit;                           /* come back from other shards */
+    struct publish_ticket ticket;                  /* http/commit.h */
+    struct mail commit_mail;
     struct errmsg why;
     char *owned[REQUEST_OWNED]; /* joined headers */
     unsigned nowned;
@@ -84,6 +88,13 @@ struct json_error;
  * detail of the former. */
 struct problem problem_of_json(const struct json_error *err, struct errmsg *text);
 struct problem problem_of_publish(const struct publish_error *pe);
+struct problem problem_of_nomem(void);
+
+/* Stops serving the request until request_resume, then `finish` answers it. Until
+ * then the gateway does not stop. */
+void request_suspend(struct request *rq, enum MHD_Result (*finish)(struct request *rq));
+/* On its shard's thread, once. */
+void request_resume(struct request *rq);
 
 /* ---- answers (each ends the request; the value goes back to libmicrohttpd) ---- */
 
@@ -122,11 +133,13 @@ void problem_add_details(struct strbuf *out, const struct problem *p, unsigned l
 /* 0, or an answer was queued and *result is to be returned. */
 int guard(struct request *rq, enum MHD_Result *result);
 
-/* A query parameter that is not in `known`, or a bad `limit` (1 to 1000, default
- * 100): the 400 is queued and *result set. */
+/* A query parameter that is not in `known`, a bad `limit` (1 to 1000, default
+ * 100), or no channel's name as the path's second part: the 400 is queued and
+ * *result set. */
 int refuse_unknown_params(struct request *rq, const char *const *known, size_t n,
                           enum MHD_Result *result) FF_USE_RESULT;
 int read_limit(struct request *rq, unsigned *limit, enum MHD_Result *result) FF_USE_RESULT;
+int read_channel(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
 void visit_free(struct visit *v);
 
 /* ---- endpoints ---- */
@@ -140,6 +153,9 @@ enum MHD_Result get_stats(struct request *rq);
 enum MHD_Result get_metrics(struct request *rq);
 enum MHD_Result get_channels(struct request *rq);
 enum MHD_Result get_channel(struct request *rq);
+enum MHD_Result get_history(struct request *rq);
+enum MHD_Result get_user(struct request *rq);
+enum MHD_Result post_ack(struct request *rq);
 enum MHD_Result get_clients(struct request *rq);
 enum MHD_Result get_client(struct request *rq);
 enum MHD_Result post_client_message(struct request *rq);

@@ -46,7 +46,7 @@ static void add_common(const struct request *rq, struct MHD_Response *r)
         snprintf(origin, sizeof(origin), "%.*s", (int)rq->origin.len, rq->origin.p);
         respond_header(r, "Access-Control-Allow-Origin", origin);
         respond_header(r, "Access-Control-Allow-Credentials", "true");
-        respond_header(r, "Access-Control-Expose-Headers", "Retry-After");
+        respond_header(r, "Access-Control-Expose-Headers", "Retry-After, Link, Fanfare-Cursor");
         respond_header(r, "Vary", "Origin");
     }
 }
@@ -115,6 +115,10 @@ void problem_add_details(struct strbuf *out, const struct problem *p, unsigned l
     if (p->has_offset) {
         strbuf_addf(out, ",\"offset\":%zu", p->offset);
     }
+    if (p->last) {
+        strbuf_adds(out, ",\"last\":");
+        json_add_cstring(out, p->last);
+    }
 }
 
 struct problem problem_of_json(const struct json_error *err, struct errmsg *text)
@@ -137,6 +141,12 @@ struct problem problem_of_publish(const struct publish_error *pe)
                             .offset = pe->offset};
 }
 
+struct problem problem_of_nomem(void)
+{
+    return (struct problem){
+        .status = 500, .code = "internal", .detail = "out of memory; try again later"};
+}
+
 static void log_problem(const struct request *rq, const struct problem *p)
 {
     char peer[PEER_TEXT_MAX];
@@ -155,7 +165,7 @@ enum MHD_Result respond_problem(struct request *rq, const struct problem *p)
     log_problem(rq, p);
     strbuf_reset(&rq->out);
     problem_add(&rq->out, p->status, p->code, str_of(p->detail));
-    if (!rq->out.failed && ((p->field && *p->field) || p->has_offset)) {
+    if (!rq->out.failed && ((p->field && *p->field) || p->has_offset || p->last)) {
         rq->out.len -= 2; /* reopen the object: "}\n" */
         problem_add_details(&rq->out, p, 0);
         strbuf_adds(&rq->out, "}\n");
@@ -170,6 +180,9 @@ enum MHD_Result respond_problem(struct request *rq, const struct problem *p)
     }
     if (p->allow) {
         respond_header(r, "Allow", p->allow);
+    }
+    if (p->challenge) {
+        respond_header(r, "WWW-Authenticate", p->challenge);
     }
     return respond_with(rq, p->status, r);
 }

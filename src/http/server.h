@@ -51,7 +51,12 @@ struct http_shared {
      * deliveries so far; for a mail among them that concerns a client. */
     void (*give_out)(void *ctx, unsigned shard);
     void (*published)(void *ctx, const struct http_published *p);
-    atomic_uint visits; /* requests under way between shards */
+    /* Why the durable store cannot be written now; false if it can. Any thread.
+     * NULL: there is no store. */
+    bool (*store_failed)(void *ctx, struct errmsg *why);
+    const char *store_kind; /* "memory" or "sqlite" */
+    const char *store_sync; /* the option sync; NULL without a store */
+    atomic_uint visits;     /* requests that wait for other shards or the store */
     atomic_bool draining;
     atomic_uint starved;          /* servers that are out of descriptors */
     _Atomic uint64_t overload_ms; /* monotonic: when a publication was last refused; 0: never */

@@ -1,7 +1,7 @@
 #include "http/stream_query.h"
 
+#include "base/clock.h"
 #include "base/utf8.h"
-#include "proto/cursor.h"
 #include "proto/name.h"
 
 #include <stdio.h>
@@ -80,11 +80,17 @@ static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Resul
     struct strbuf sb = STRBUF_INIT;
     char why[256];
     size_t len;
+    int rc;
 
     if (!p || p->value.len == 0) {
         return 0;
     }
-    if (json_parse(rq->srv->doc, p->value, &limits, &root, &err) != 0) {
+    rc = json_parse(rq->srv->doc, p->value, &limits, &root, &err);
+    if (rc == ERR_NOMEM) {
+        *result = respond_nomem(rq);
+        return rc;
+    }
+    if (rc != 0) {
         snprintf(why, sizeof(why), "meta is not JSON: byte %zu: %s", err.offset, err.text);
         return refuse(rq, result, "bad_meta", "meta", why);
     }
@@ -107,27 +113,69 @@ static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Resul
     return 0;
 }
 
-/* The header wins: on a reconnection the URL still has the old value. A header
- * that is no cursor of ours must not end the EventSource, so it is a position
- * that cannot be resumed. */
+/* The parameter that says where to begin; an empty one counts as absent. */
+struct asked {
+    const char *name; /* NULL: none */
+    struct str value;
+    const char *second; /* name of one that is too many, or NULL */
+};
+
+static struct asked find_position(const struct target *t)
+{
+    static const char *const names[] = {"lastEventId", "after", "since", "history"};
+    struct asked a = {NULL, STR_NONE, NULL};
+
+    for (unsigned i = 0; i < t->nparams; i++) {
+        const struct param *p = &t->params[i];
+        for (size_t k = 0; k < sizeof(names) / sizeof(names[0]) && p->value.len; k++) {
+            if (!str_eqz(p->name, names[k])) {
+                continue;
+            }
+            if (a.name) {
+                a.second = names[k];
+                return a;
+            }
+            a.name = names[k];
+            a.value = p->value;
+        }
+    }
+    return a;
+}
+
+static int parse_position(const struct asked *a, struct position *out, const char **code,
+                          struct errmsg *why)
+{
+    if (strcmp(a->name, "since") == 0) {
+        *code = "bad_since";
+        return position_parse_since(a->value, clock_real_ms(), out, why);
+    }
+    if (strcmp(a->name, "history") == 0) {
+        *code = "bad_history";
+        return position_parse_history(a->value, out, why);
+    }
+    *code = "bad_cursor";
+    return position_parse_after(a->value, out, why);
+}
+
+/* The header wins: on a reconnection the URL still has the old value. */
 static int read_position(struct request *rq, struct stream_start *st, bool sse,
                          enum MHD_Result *result)
 {
     struct str header = sse ? request_header_one(rq, "Last-Event-ID") : STR_NONE;
-    const struct param *p = target_param(&st->target, "lastEventId");
+    struct asked a = find_position(&st->target);
+    const char *code;
+    struct errmsg why;
 
     if (header.len) {
-        st->intro.has_cursor = true;
-        if (cursor_parse(header, &st->intro.cursor) != 0) {
-            st->intro.cursor = (struct cursor){0, 0};
-        }
-    } else if (p && p->value.len) {
-        st->intro.has_cursor = true;
-        if (cursor_parse(p->value, &st->intro.cursor) != 0) {
-            return refuse(
-                rq, result, "bad_cursor", "lastEventId",
-                "lastEventId must be a cursor as the gateway sends it, such as k3f9-1042");
-        }
+        position_of_header(header, &st->intro.position);
+        return 0;
+    }
+    if (a.second) {
+        return refuse(rq, result, "conflicting_parameters", a.second,
+                      "only one of lastEventId, after, since and history may stand here, once");
+    }
+    if (a.name && parse_position(&a, &st->intro.position, &code, &why) != 0) {
+        return refuse(rq, result, code, a.name, why.text);
     }
     return 0;
 }

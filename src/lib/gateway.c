@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "lib/durable.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -24,6 +25,9 @@ _Static_assert((int)FANFARE_ERR_BUSY == (int)ERR_BUSY, "same codes");
 _Static_assert((int)FANFARE_ERR_IN_USE == (int)ERR_IN_USE, "same codes");
 _Static_assert((int)FANFARE_ERR_RESERVED == (int)ERR_RESERVED, "same codes");
 _Static_assert((int)FANFARE_ERR_CLOSED == (int)ERR_CLOSED, "same codes");
+_Static_assert((int)FANFARE_ERR_STORE == (int)ERR_STORE, "same codes");
+_Static_assert((int)FANFARE_ERR_CONFLICT == (int)ERR_CONFLICT, "same codes");
+_Static_assert((int)FANFARE_ERR_MOVED == (int)ERR_MOVED, "same codes");
 
 /* Descriptors that are not connections: epoll sets, eventfds, listeners, log,
  * and the second one that a stream has while it is being detached. */
@@ -57,6 +61,8 @@ int fanfare_new(const struct fanfare_options *o, struct fanfare **out, struct fa
     gw->handlers_end = &gw->handlers;
     pthread_mutex_init(&gw->log_order, NULL);
     pthread_mutex_init(&gw->api, NULL);
+    pthread_mutex_init(&gw->durable, NULL);
+    pthread_cond_init(&gw->durable_cond, NULL);
     gw->opt = opt_version_new(opt);
     rc = gw->opt ? rng_init(&gw->rng) : errmsg_set(msg, ERR_NOMEM, "out of memory");
     if (rc == 0) {
@@ -170,10 +176,6 @@ static int share(struct fanfare *gw, struct errmsg *why)
     if (rc != 0) {
         return rc;
     }
-    do {
-        sh->epoch = rng_u64(&gw->rng) >> 24; /* 40 bits: at most 8 characters */
-    } while (sh->epoch == 0);
-    sh->router = gw->router;
     sh->log = gw->log;
     sh->shards = gw->nshards;
     sh->servers = gw->servers;
@@ -183,8 +185,10 @@ static int share(struct fanfare *gw, struct errmsg *why)
         gw->all_metrics[i] = &gw->shards[i].metrics;
     }
     gw->all_metrics[gw->nshards] = &gw->metrics;
+    gw->all_metrics[gw->nshards + 1] = &gw->log_metrics;
+    gw->all_metrics[gw->nshards + 2] = &gw->store_metrics;
     sh->metrics = gw->all_metrics;
-    sh->nmetrics = gw->nshards + 1;
+    sh->nmetrics = gw->nshards + 3;
     sh->started_ms = clock_mono_ms();
     sh->version = PACKAGE_VERSION;
     sh->open_hosts = gw->opt->o.insecure_open;
@@ -242,7 +246,6 @@ int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
 {
     struct errmsg local;
     struct errmsg *msg = why ? (struct errmsg *)(void *)why : &local;
-    struct core_ports ports = deliveries_ports(gw);
     int rc;
 
     if (gw->state != GW_NEW) {
@@ -264,15 +267,17 @@ int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
         return rc;
     }
     gw->limits_ready = true;
-    rc = learn_hosts(gw);
-    if (rc == 0) {
-        rc = router_new(gw->nshards, gw->shared.epoch, rng_u64(&gw->rng), &ports, &gw->router);
-    }
+    rc = durable_open(gw, msg);
     if (rc != 0) {
-        return errmsg_set(msg, rc, "out of memory");
+        return rc;
     }
-    gw->shared.router = gw->router;
-    rc = start_shards(gw, msg);
+    if (learn_hosts(gw) != 0) {
+        return errmsg_set(msg, ERR_NOMEM, "out of memory");
+    }
+    rc = durable_load(gw, msg);
+    if (rc == 0) {
+        rc = start_shards(gw, msg);
+    }
     if (rc == 0) {
         gw->state = GW_RUNNING;
         say_started(gw);
@@ -337,8 +342,8 @@ int fanfare_drained(const struct fanfare *gw)
     }
     router_counts(gw->router, &counts);
     return (counts.members == 0 &&
-            metrics_sum(gw->all_metrics, gw->nshards + 1, METRIC_CLIENTS_SSE) == 0 &&
-            metrics_sum(gw->all_metrics, gw->nshards + 1, METRIC_CLIENTS_WS) == 0) ||
+            metrics_sum(gw->all_metrics, gw->shared.nmetrics, METRIC_CLIENTS_SSE) == 0 &&
+            metrics_sum(gw->all_metrics, gw->shared.nmetrics, METRIC_CLIENTS_WS) == 0) ||
            clock_mono_ms() >= until;
 }
 
@@ -356,6 +361,9 @@ void fanfare_stop(struct fanfare *gw)
     }
     for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
         shard_join(&gw->shards[i]);
+    }
+    if (was != GW_STOPPED) {
+        durable_stop(gw);
     }
     for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
         shard_empty(&gw->shards[i]);
@@ -377,6 +385,7 @@ void fanfare_free(struct fanfare *gw)
     }
     free(gw->shards);
     router_free(gw->router);
+    durable_free(gw);
     listen_free(&gw->listen);
     free(gw->shared.hosts.items);
     if (gw->limits_ready) {
@@ -388,9 +397,12 @@ void fanfare_free(struct fanfare *gw)
         gw->handlers = next;
     }
     log_free(gw->log);
+    opt_version_unref(gw->kept);
     opt_version_unref(gw->opt);
     pthread_mutex_destroy(&gw->log_order);
     pthread_mutex_destroy(&gw->api);
+    pthread_mutex_destroy(&gw->durable);
+    pthread_cond_destroy(&gw->durable_cond);
     free(gw);
 }
 

@@ -15,6 +15,7 @@
 #include "lib/tidy.h"
 #include "rt/busy.h"
 #include "rt/mailbox.h"
+#include "store/store.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -66,6 +67,8 @@ struct shard {
     struct mail slow_mail; /* wakes it: too much waits for slow clients */
     atomic_bool slow_asked;
     struct log_limit refusals;
+    struct wheel_timer log_timer; /* durable.h; runs on the first shard */
+    bool log_behind;              /* tidying the log is not through */
 };
 
 enum gateway_state { GW_NEW, GW_RUNNING, GW_FAILED, GW_STOPPED };
@@ -81,9 +84,15 @@ struct fanfare {
     struct router *router;
     pthread_mutex_t log_order; /* the router's lock */
     pthread_mutex_t api;       /* rng and metrics of calls from outside */
+    pthread_mutex_t durable;   /* calls that wait for the store */
+    pthread_cond_t durable_cond;
     struct rng rng;
     struct metrics metrics;
-    const struct metrics *all_metrics[ROUTER_MAX_SHARDS + 1];
+    struct metrics log_metrics;   /* the router's: under its lock */
+    struct metrics store_metrics; /* the store's thread's */
+    const struct metrics *all_metrics[ROUTER_MAX_SHARDS + 3];
+    struct opt_version *kept; /* the options that the log was started with */
+    struct store *store;      /* NULL: memory only */
     struct http_server *servers[ROUTER_MAX_SHARDS];
     struct mailbox *tasks[ROUTER_MAX_SHARDS];
     struct mailbox *deliveries[ROUTER_MAX_SHARDS];

@@ -51,30 +51,86 @@ static int read_message(const struct fanfare *gw, const char *type, const char *
     return rc;
 }
 
+/* A call that waits for its publication to be durable. */
+struct waiting {
+    struct publish_ticket ticket;
+    struct fanfare *gw;
+    bool done;
+};
+
+static void wake(struct publish_ticket *t)
+{
+    struct waiting *w = (struct waiting *)(void *)t;
+    struct fanfare *gw = w->gw;
+
+    pthread_mutex_lock(&gw->durable);
+    w->done = true;
+    pthread_cond_broadcast(&gw->durable_cond);
+    pthread_mutex_unlock(&gw->durable);
+}
+
+/* Shards never wait: an event handler that publishes is answered at once. */
+static bool may_wait(const struct fanfare *gw)
+{
+    for (unsigned i = 0; i < gw->nshards; i++) {
+        if (pthread_equal(gw->shards[i].thread, pthread_self())) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int wait_durable(struct waiting *w)
+{
+    struct fanfare *gw = w->gw;
+
+    if (!publish_ticket_close(&w->ticket)) {
+        pthread_mutex_lock(&gw->durable);
+        while (!w->done) {
+            pthread_cond_wait(&gw->durable_cond, &gw->durable);
+        }
+        pthread_mutex_unlock(&gw->durable);
+    }
+    return atomic_load(&w->ticket.failed) ? FANFARE_ERR_STORE : 0;
+}
+
+static int run(struct fanfare *gw, const struct publish *p, struct publish_outcome *outcome)
+{
+    struct waiting w = {.ticket = {.left = 1, .done = wake}, .gw = gw};
+    bool waits = may_wait(gw);
+    int rc = publishing_run(&gw->shared, NULL, p, waits ? &w.ticket : NULL, outcome);
+
+    if (rc == 0 && waits) {
+        rc = wait_durable(&w);
+        if (rc != 0) {
+            publish_outcome_fini(outcome);
+        }
+    }
+    pthread_mutex_lock(&gw->api);
+    metrics_inc(&gw->metrics, rc == 0 ? METRIC_PUBLISHED : METRIC_PUBLISH_REFUSED);
+    pthread_mutex_unlock(&gw->api);
+    return rc;
+}
+
 static int broadcast(struct fanfare *gw, enum target_kind kind, struct str target, const char *type,
                      const char *json, struct fanfare_receipt *receipt)
 {
     struct publish p = {.kind = kind, .one = target, .count = 1};
     struct publish_outcome outcome;
-    char id[UUID_LEN + 1];
     int rc = read_message(gw, type, json, &p);
 
     if (rc != 0) {
         return rc;
     }
     pthread_mutex_lock(&gw->api);
-    rng_uuid7(&gw->rng, clock_real_ms(), id);
+    rng_uuid7(&gw->rng, clock_real_ms(), outcome.id);
     pthread_mutex_unlock(&gw->api);
-    p.id = str_of(id);
-    rc = publishing_run(&gw->shared, NULL, &p, &outcome);
-    pthread_mutex_lock(&gw->api);
-    metrics_inc(&gw->metrics, rc == 0 ? METRIC_PUBLISHED : METRIC_PUBLISH_REFUSED);
-    pthread_mutex_unlock(&gw->api);
+    rc = run(gw, &p, &outcome);
     if (rc != 0) {
         return rc;
     }
     if (receipt) {
-        memcpy(receipt->id, id, sizeof(id));
+        memcpy(receipt->id, outcome.id, UUID_LEN + 1);
         cursor_format(outcome.results[0].cursor, receipt->cursor);
         receipt->matched = outcome.results[0].matched;
     }
@@ -217,7 +273,7 @@ int fanfare_disconnect(struct fanfare *gw, const char *client_id, const char *re
 
 static uint64_t sum(const struct fanfare *gw, enum metric id)
 {
-    return metrics_sum(gw->all_metrics, gw->nshards + 1, id);
+    return metrics_sum(gw->all_metrics, gw->shared.nmetrics, id);
 }
 
 int fanfare_get_stats(const struct fanfare *gw, struct fanfare_stats *out)

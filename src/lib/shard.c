@@ -2,6 +2,7 @@
 #include "lib/gateway.h"
 
 #include "base/clock.h"
+#include "lib/durable.h"
 
 #include <sched.h>
 #include <stddef.h>
@@ -54,6 +55,8 @@ static void fire(struct wheel_timer *t, void *ctx)
         listener_timer_fired(t);
     } else if (t->kind == TIDY_TIMER) {
         tidy_timer_fired(t);
+    } else if (t->kind == LOG_TIMER) {
+        durable_timer_fired(t);
     } else {
         http_timer_fired(t);
     }
@@ -161,8 +164,11 @@ static void work(struct shard *s)
 {
     if (!s->stopping) {
         serve_http(s);
+    } else if (s->http.again) { /* an answer that waited for another shard or the store */
+        http_server_run(&s->http);
     }
     deliver_some(s);
+    conn_env_replay_some(&s->env);
     mailbox_drain(s->tasks, TASKS_PER_TURN);
     wheel_advance_some(s->wheel, s->env.now_ms, TIMERS_PER_TURN, fire, NULL);
     conn_env_flush_some(&s->env, WRITES_PER_TURN, BURIALS_PER_TURN);
@@ -182,8 +188,8 @@ static bool finished(struct shard *s)
     /* Until all have stopped, one may still send a visit here. */
     return s->stopping && s->env.clients.count == 0 &&
            atomic_load(&s->gw->stopping) == s->gw->running &&
-           atomic_load(&s->gw->shared.visits) == 0 && !mailbox_pending(s->deliveries) &&
-           !mailbox_pending(s->tasks);
+           atomic_load(&s->gw->shared.visits) == 0 && !s->http.again &&
+           !mailbox_pending(s->deliveries) && !mailbox_pending(s->tasks);
 }
 
 static void *run(void *arg)
@@ -303,6 +309,9 @@ int shard_start(struct shard *s, struct errmsg *why)
 
     if (rc != 0) {
         return rc;
+    }
+    if (s->index == 0) {
+        durable_start_timer(s);
     }
     if (pthread_create(&s->thread, NULL, run, s) != 0) {
         return errmsg_set(why, ERR_SYSTEM, "a thread could not be started");

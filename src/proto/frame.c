@@ -1,12 +1,16 @@
 #include "proto/frame.h"
 
+#include "proto/json.h"
 #include "proto/name.h"
+#include "proto/sse.h"
 #include "proto/wsframe.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #define FRAME_MAX ((size_t)1 << 31)
+/* Deeper than any envelope that came in through a door. */
+#define RESTORE_DEPTH 80
 
 static char *put(char *to, struct str s)
 {
@@ -187,4 +191,140 @@ void frame_unref(struct frame *f)
     if (f && atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1) {
         free(f);
     }
+}
+
+struct str frame_envelope(const struct frame *f)
+{
+    struct str ws = frame_ws(f);
+    unsigned len = (unsigned char)ws.p[1];
+    size_t header = len < 126 ? 2 : len == 126 ? 4 : 10;
+
+    return (struct str){ws.p + header, ws.len - header};
+}
+
+struct str frame_type(const struct frame *f)
+{
+    struct str lead = STR_LIT("event: ");
+
+    if (!str_starts(frame_sse(f), lead)) {
+        return STR_LIT("message");
+    }
+    const char *type = f->bytes + lead.len;
+    const char *end = memchr(type, '\n', f->sse_len - lead.len);
+    return (struct str){type, (size_t)(end - type)};
+}
+
+/* The string member of that name; false if there is none. */
+static bool string_member(const struct json_node *obj, const char *name, struct str *out)
+{
+    const struct json_node *n = json_get(obj, name);
+
+    if (!n || n->type != JSON_STRING) {
+        return false;
+    }
+    *out = n->text;
+    return true;
+}
+
+/* Whom it is for, with a name that any other part takes for checked. */
+static bool read_target(const struct json_node *obj, struct envelope *e)
+{
+    switch (e->kind) {
+    case TARGET_EVERYONE:
+        return true;
+    case TARGET_CHANNEL:
+        return string_member(obj, "channel", &e->target) &&
+               name_check_channel(e->target, NULL) == 0;
+    case TARGET_USER:
+        return string_member(obj, "userId", &e->target) && name_check_user(e->target, NULL) == 0;
+    }
+    return false;
+}
+
+/* What frame_new would have been given for this envelope; what it would make of
+ * it is compared afterwards. */
+static bool read_envelope(const struct json_node *root, struct str type, struct envelope *e)
+{
+    const struct json_node *data = json_get(root, "data");
+
+    if (!data || !string_member(root, "type", &e->type) || !str_eq(e->type, type) ||
+        !string_member(root, "id", &e->id) || name_check_text("id", e->id, NULL) ||
+        !string_member(root, "timestamp", &e->timestamp)) {
+        return false;
+    }
+    if (json_get(root, "source") && !string_member(root, "source", &e->source)) {
+        return false;
+    }
+    e->data = data->raw;
+    return read_target(root, e);
+}
+
+/* Makes the frame again; it must have come out as the text that was kept. */
+static int make_again(const struct envelope *e, uint64_t seq, struct str kept, struct frame **out)
+{
+    struct frame *f;
+    int rc = frame_new(e, frame_digits(seq), &f);
+
+    if (rc) {
+        return rc == ERR_NOMEM ? rc : ERR_INVALID;
+    }
+    frame_seal(f, seq);
+    if (!str_eq(frame_envelope(f), kept)) {
+        frame_unref(f);
+        return ERR_INVALID;
+    }
+    *out = f;
+    return 0;
+}
+
+int frame_restore(enum target_kind kind, struct str type, struct str key, struct str cursor,
+                  struct str envelope, struct frame **out)
+{
+    static const struct json_limits limits = {
+        .max_depth = RESTORE_DEPTH, .tree_depth = 2, .max_nodes = 16, .leave = "data"};
+    const struct json_node *root;
+    struct json_error error;
+    struct json_doc *doc;
+    struct cursor at;
+
+    if (cursor_parse(cursor, &at) || at.seq == 0 || name_check_type(type, NULL) ||
+        (key.len > 0 && name_check_text("key", key, NULL))) {
+        return ERR_INVALID;
+    }
+    int rc = json_doc_new(&doc);
+    if (rc) {
+        return rc;
+    }
+    rc = json_parse(doc, envelope, &limits, &root, &error);
+    if (rc == 0) {
+        struct envelope e = {.kind = kind, .key = key, .epoch = at.epoch};
+        rc = read_envelope(root, type, &e) ? make_again(&e, at.seq, envelope, out) : ERR_INVALID;
+    } else if (rc != ERR_NOMEM) {
+        rc = ERR_INVALID;
+    }
+    json_doc_free(doc);
+    return rc;
+}
+
+void frame_add_again(const struct frame *f, enum transport t, struct str position, unsigned attempt,
+                     struct strbuf *out)
+{
+    struct strbuf longer = STRBUF_INIT;
+    struct str envelope = frame_envelope(f);
+
+    if (attempt > 0) {
+        strbuf_add(&longer, envelope.p, envelope.len - 1);
+        strbuf_adds(&longer, ",\"attempt\":");
+        strbuf_add_u64(&longer, attempt);
+        strbuf_addc(&longer, '}');
+        envelope = strbuf_str(&longer);
+    }
+    if (strbuf_failed(&longer)) {
+        out->failed = true;
+    } else if (t == TRANSPORT_WS) {
+        wsframe_add_text(out, envelope);
+    } else {
+        sse_add_event(out, frame_type(f), position, envelope);
+    }
+    strbuf_fini(&longer);
 }

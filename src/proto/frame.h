@@ -12,6 +12,8 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "base/strbuf.h"
+#include "proto/control.h"
 #include "proto/cursor.h"
 #include "proto/publish.h"
 
@@ -70,6 +72,21 @@ static inline struct str frame_key(const struct frame *f)
 {
     return (struct str){f->bytes + f->sse_len + f->ws_len, f->key_len};
 }
+/* The JSON text of the envelope, after sealing. */
+struct str frame_envelope(const struct frame *f);
+/* The message's type. Borrowed from the SSE frame; "message" if it has no line. */
+struct str frame_type(const struct frame *f);
+
+/* A sealed frame out of what was kept of one: `envelope` is frame_envelope()'s
+ * text, made by frame_new; type, key, kind as they were. One reference.
+ * ERR_NOMEM; ERR_INVALID if the envelope is not of this form. */
+int frame_restore(enum target_kind kind, struct str type, struct str key, struct str cursor,
+                  struct str envelope, struct frame **out) FF_USE_RESULT;
+/* The message once more, for one client whose position stays where it is: an
+ * event of the same type with `position` as its SSE id, and the same envelope,
+ * its own cursor included, with "attempt" added unless that is 0. */
+void frame_add_again(const struct frame *f, enum transport t, struct str position, unsigned attempt,
+                     struct strbuf *out);
 /* All the memory of it. */
 static inline size_t frame_size(const struct frame *f)
 {

@@ -71,6 +71,10 @@ void json_add_string(struct strbuf *out, struct str s);
 /* The same for any bytes: what is not UTF-8 becomes U+FFFD. */
 void json_add_lossy(struct strbuf *out, struct str s);
 
+/* The next piece of VALID JSON text that is not insignificant white space, from
+ * *at on; *at moves behind it. Empty at the end. */
+struct str json_next_run(const char **at, const char *end);
+
 /* The same two writers for memory of the exact size: the length first, then
  * the bytes; `put` returns the end of what it wrote. */
 size_t json_minified_len(struct str raw);

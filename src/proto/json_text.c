@@ -28,7 +28,7 @@ static const char *string_end(const char *p, const char *end)
 
 /* The next run of bytes that are kept: from the first byte that is no white
  * space to the next white space outside a string. */
-static struct str next_run(const char **at, const char *end)
+struct str json_next_run(const char **at, const char *end)
 {
     const char *p = *at;
 
@@ -49,7 +49,7 @@ size_t json_minified_len(struct str raw)
     size_t len = 0;
 
     while (len < raw.len && p < raw.p + raw.len) {
-        len += next_run(&p, raw.p + raw.len).len;
+        len += json_next_run(&p, raw.p + raw.len).len;
     }
     return len;
 }
@@ -59,7 +59,7 @@ char *json_put_minified(char *to, struct str raw)
     const char *p = raw.p;
 
     for (size_t left = raw.len; left > 0; left = (size_t)(raw.p + raw.len - p)) {
-        struct str run = next_run(&p, raw.p + raw.len);
+        struct str run = json_next_run(&p, raw.p + raw.len);
         memcpy(to, run.p, run.len);
         to += run.len;
     }
@@ -72,7 +72,7 @@ void json_minify(struct strbuf *out, struct str raw)
         return;
     }
     for (const char *p = raw.p; p < raw.p + raw.len;) {
-        strbuf_addstr(out, next_run(&p, raw.p + raw.len));
+        strbuf_addstr(out, json_next_run(&p, raw.p + raw.len));
     }
 }
 

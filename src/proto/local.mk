@@ -16,10 +16,14 @@ src_proto_libff_proto_la_SOURCES = \
 	src/proto/name.h \
 	src/proto/origin.c \
 	src/proto/origin.h \
+	src/proto/position.c \
+	src/proto/position.h \
 	src/proto/problem.c \
 	src/proto/problem.h \
 	src/proto/publish.c \
 	src/proto/publish.h \
+	src/proto/publish_hash.c \
+	src/proto/publish_hash.h \
 	src/proto/sse.c \
 	src/proto/sse.h \
 	src/proto/target.c \

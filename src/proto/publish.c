@@ -23,6 +23,7 @@ enum field {
     F_TTL,
     F_REQUIRE_ACK,
     F_KEY,
+    F_IF_LAST,
     FIELD_COUNT
 };
 
@@ -41,11 +42,12 @@ static const char *const field_names[FIELD_COUNT] = {
     [F_TTL] = "ttl",
     [F_REQUIRE_ACK] = "requireAck",
     [F_KEY] = "key",
+    [F_IF_LAST] = "ifLast",
 };
 
 #define ALL_FIELDS                                                                               \
     "type, data, channel, channels, userId, userIds, id, source, timestamp, except, ephemeral, " \
-    "ttl, requireAck, key"
+    "ttl, requireAck, key, ifLast"
 
 #define BIT(f) (1u << (f))
 
@@ -348,13 +350,63 @@ static int take_ack(struct reading *r)
     const struct json_node *n = r->at[F_REQUIRE_ACK];
     int rc = take_bool(r, F_REQUIRE_ACK, &r->out->require_ack);
 
-    if (rc == 0 && r->out->require_ack && r->out->kind != TARGET_USER) {
-        rc = fail(r->err, 422, "unsupported", STR_LIT("requireAck"), n->offset,
-                  "\"requireAck\" at byte %zu works only for users: add \"userId\" or "
-                  "\"userIds\", or leave it out",
-                  n->offset);
+    if (rc || !r->out->require_ack) {
+        return rc;
     }
-    return rc;
+    if (r->out->kind != TARGET_USER) {
+        return fail(r->err, 422, "unsupported", STR_LIT("requireAck"), n->offset,
+                    "\"requireAck\" at byte %zu works only for users: add \"userId\" or "
+                    "\"userIds\", or leave it out",
+                    n->offset);
+    }
+    if (r->out->ephemeral) {
+        return fail(r->err, 422, "conflicting_fields", STR_LIT("requireAck"), n->offset,
+                    "\"requireAck\" at byte %zu and \"ephemeral\" exclude each other: what is not "
+                    "kept cannot be delivered again; leave one out",
+                    n->offset);
+    }
+    return 0;
+}
+
+static int take_if_last(struct reading *r)
+{
+    const struct json_node *n = r->at[F_IF_LAST];
+    struct str text = STR_NONE;
+    int rc = take_string(r, F_IF_LAST, &text);
+
+    if (rc || !n) {
+        return rc;
+    }
+    if (cursor_parse(text, &r->out->if_last) != 0) {
+        return fail(r->err, 400, "bad_value", STR_LIT("ifLast"), n->offset,
+                    "\"ifLast\" at byte %zu must be a cursor as the gateway gives it, such as "
+                    "\"k3f9-1042\", or \"0-0\" for a channel without any message",
+                    n->offset);
+    }
+    if (r->out->kind != TARGET_CHANNEL) {
+        return fail(r->err, 422, "unsupported", STR_LIT("ifLast"), n->offset,
+                    "\"ifLast\" at byte %zu works only for channels: add \"channel\" or "
+                    "\"channels\", or leave it out",
+                    n->offset);
+    }
+    r->out->has_if_last = true;
+    return 0;
+}
+
+static int take_texts(struct reading *r)
+{
+    int rc = take_text(r, F_ID, "message id", &r->out->id);
+
+    if (rc == 0) {
+        rc = take_text(r, F_SOURCE, "source", &r->out->source);
+    }
+    if (rc == 0) {
+        rc = take_text(r, F_EXCEPT, "client id", &r->out->except);
+    }
+    if (rc == 0) {
+        rc = take_text(r, F_KEY, "key", &r->out->key);
+    }
+    return rc ? rc : take_timestamp(r);
 }
 
 static int unknown_field(struct reading *r, const struct json_node *n)
@@ -418,19 +470,7 @@ int publish_parse(const struct json_node *node, struct publish *out, struct publ
         rc = take_targets(&r);
     }
     if (rc == 0) {
-        rc = take_text(&r, F_ID, "message id", &out->id);
-    }
-    if (rc == 0) {
-        rc = take_text(&r, F_SOURCE, "source", &out->source);
-    }
-    if (rc == 0) {
-        rc = take_text(&r, F_EXCEPT, "client id", &out->except);
-    }
-    if (rc == 0) {
-        rc = take_text(&r, F_KEY, "key", &out->key);
-    }
-    if (rc == 0) {
-        rc = take_timestamp(&r);
+        rc = take_texts(&r);
     }
     if (rc == 0) {
         rc = take_bool(&r, F_EPHEMERAL, &out->ephemeral);
@@ -440,6 +480,9 @@ int publish_parse(const struct json_node *node, struct publish *out, struct publ
     }
     if (rc == 0) {
         rc = take_ack(&r);
+    }
+    if (rc == 0) {
+        rc = take_if_last(&r);
     }
     if (rc == 0 && r.at[F_DATA]) {
         out->data = r.at[F_DATA]->raw;

@@ -5,6 +5,7 @@
 #define FF_PROTO_PUBLISH_H
 
 #include "base/str.h"
+#include "proto/cursor.h"
 #include "proto/json.h"
 
 #include <stdbool.h>
@@ -21,6 +22,8 @@ struct publish {
     bool ephemeral;
     bool require_ack;
     bool has_timestamp;
+    bool has_if_last;
+    struct cursor if_last;        /* channels only: none of them may have anything newer */
     struct str type;              /* "message" if absent */
     struct str id;                /* empty if absent */
     struct str source;            /* empty if absent */
@@ -40,8 +43,8 @@ struct publish_error {
     int status;
     const char *code; /* "wrong_type", "unknown_field", "duplicate_field",
                           "missing_value", "bad_name", "reserved_name",
-                          "conflicting_targets", "unsupported", "too_many",
-                          "bad_value" */
+                          "conflicting_targets", "conflicting_fields",
+                          "unsupported", "too_many", "bad_value" */
     char field[32];   /* "" if none */
     size_t offset;    /* byte in the source */
     char detail[320];
@@ -51,7 +54,8 @@ struct publish_error {
  * unknown fields (with the nearest name) and duplicate ones, names, reserved
  * types, more than one kind of target, empty lists, duplicate targets in a
  * list, more than PUBLISH_MAX_TARGETS, lone surrogates in our own strings.
- * `requireAck: true` without a user target is 422. 0 or ERR_INVALID. */
+ * `requireAck: true` without a user target or with `ephemeral: true`, and
+ * `ifLast` without a channel target, are 422. 0 or ERR_INVALID. */
 int publish_parse(const struct json_node *node, struct publish *out, struct publish_error *err)
     FF_USE_RESULT;
 

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/suggest.h"
 #include "proto/name.h"
+#include "proto/position.h"
+#include "ws/acks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,15 +104,52 @@ static void reply_channel(struct op *op, struct str name, const struct cursor *a
 
 /* ---- the ops ---- */
 
-static void op_subscribe(struct op *op)
+/* Where the subscription begins, from `after`, `since` or `history`, of which at
+ * most one may stand there. False: refused. */
+static bool read_position(struct op *op, struct position *pos)
 {
-    static const char *const members[] = {"channel"};
-    const struct json_node *n;
+    const struct json_node *after = json_get(op->root, "after");
+    const struct json_node *since = json_get(op->root, "since");
+    const struct json_node *history = json_get(op->root, "history");
+    const char *code;
     struct errmsg why;
-    struct cursor top;
     int rc;
 
-    if (!known_members(op, members, 1) || !(n = need(op, "channel", JSON_STRING))) {
+    *pos = (struct position){.kind = POSITION_NONE};
+    if ((after != NULL) + (since != NULL) + (history != NULL) > 1) {
+        reply_error(op, "bad_request", "only one of \"after\", \"since\" and \"history\"");
+        return false;
+    }
+    if (after) {
+        code = "bad_cursor";
+        rc = position_parse_after(after->text, pos, &why);
+    } else if (since) { /* a plain number is one of seconds */
+        code = "bad_since";
+        rc = position_parse_since(since->type == JSON_NUMBER ? since->raw : since->text,
+                                  clock_real_ms(), pos, &why);
+    } else if (history) {
+        code = "bad_history";
+        rc = position_parse_history(history->type == JSON_NUMBER ? history->raw : history->text,
+                                    pos, &why);
+    } else {
+        return true;
+    }
+    if (rc != 0) {
+        reply_error(op, code, why.text);
+    }
+    return rc == 0;
+}
+
+static void op_subscribe(struct op *op)
+{
+    static const char *const members[] = {"channel", "after", "since", "history"};
+    const struct json_node *n;
+    struct position pos;
+    struct errmsg why;
+    struct cursor at;
+    int rc;
+
+    if (!known_members(op, members, 4) || !(n = need(op, "channel", JSON_STRING))) {
         return;
     }
     rc = name_check_subscription(n->text, &why);
@@ -118,8 +157,11 @@ static void op_subscribe(struct op *op)
         reply_error(op, rc == ERR_RESERVED ? "reserved_channel" : "bad_channel", why.text);
         return;
     }
-    if (op->s->member.names >= op->s->env->opt->max_channels &&
-        !member_has_name(&op->s->member, n->text)) {
+    if (!read_position(op, &pos)) {
+        return;
+    }
+    if (stream_name_count(op->s) >= op->s->env->opt->max_channels &&
+        !stream_has_name(op->s, n->text)) {
         snprintf(why.text, sizeof(why.text),
                  "a client may subscribe to %u channels (max-channels-per-client); "
                  "unsubscribe from one first",
@@ -127,9 +169,9 @@ static void op_subscribe(struct op *op)
         reply_error(op, "too_many_channels", why.text);
         return;
     }
-    rc = router_subscribe(op->s->env->router, &op->s->member, n->text, &top);
+    rc = stream_subscribe(op->s, n->text, &pos, op->ref, &at);
     if (rc == 0 || rc == ERR_EXISTS) {
-        reply_channel(op, n->text, &top, rc == ERR_EXISTS);
+        reply_channel(op, n->text, &at, rc == ERR_EXISTS);
     } else {
         stream_end(op->s, 1011, "out of memory");
     }
@@ -146,7 +188,7 @@ static void op_unsubscribe(struct op *op)
     if (!known_members(op, members, 1) || !(n = need(op, "channel", JSON_STRING))) {
         return;
     }
-    rc = router_unsubscribe(op->s->env->router, &op->s->member, n->text);
+    rc = stream_unsubscribe(op->s, n->text);
     if (rc == 0) {
         reply_channel(op, n->text, NULL, false);
     } else if (rc == ERR_NOT_FOUND) {
@@ -156,6 +198,39 @@ static void op_unsubscribe(struct op *op)
     } else {
         stream_end(op->s, 1011, "out of memory");
     }
+}
+
+static void op_ack(struct op *op)
+{
+    static const char *const members[] = {"id", "ids"};
+    struct str user = stream_user(op->s);
+    struct strbuf data = STRBUF_INIT;
+    struct ack_list list;
+    struct errmsg why;
+    int rc;
+
+    if (!known_members(op, members, 2)) {
+        return;
+    }
+    if (user.len == 0) {
+        reply_error(op, "no_user",
+                    "this client is anonymous; only messages to a user are acknowledged");
+        return;
+    }
+    rc = acks_read(op->w->doc, op->root, &list, &why);
+    if (rc == ERR_INVALID) {
+        reply_error(op, "bad_request", why.text);
+        return;
+    }
+    if (rc == 0) {
+        rc = acks_run(op->s->env->router, user, &list, &data);
+    }
+    if (rc == 0) {
+        reply_ok(op, strbuf_str(&data));
+    } else {
+        stream_end(op->s, 1011, "out of memory");
+    }
+    strbuf_fini(&data);
 }
 
 static void op_meta(struct op *op)
@@ -226,9 +301,13 @@ static const struct {
     const char *name;
     void (*run)(struct op *op);
 } ops[] = {
-    {"subscribe", op_subscribe}, {"unsubscribe", op_unsubscribe},
-    {"meta", op_meta},           {"message", op_message},
-    {"ping", op_ping},           {"publish", op_publish},
+    {"subscribe", op_subscribe},
+    {"unsubscribe", op_unsubscribe},
+    {"meta", op_meta},
+    {"message", op_message},
+    {"ping", op_ping},
+    {"publish", op_publish},
+    {"ack", op_ack},
 };
 
 #define NOPS (sizeof(ops) / sizeof(ops[0]))

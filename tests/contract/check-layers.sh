@@ -12,6 +12,7 @@ owners_of() {
     yajl/*) echo proto ;;
     systemd/*) echo fanfare ;;
     ini.h) echo conf ;;
+    sqlite3.h) echo store ;;
     xxhash.h | uthash.h) echo base ;;
     fanfare/fanfare.h) echo "lib fanfare fanfarectl" ;;
     criterion/*) echo "(tests)" ;;

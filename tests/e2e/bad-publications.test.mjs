@@ -217,7 +217,10 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
       'too_many',
       'channels',
     ],
-    ['{"userId":"u","requireAck":true}', 422, 'unsupported', 'requireAck'],
+    ['{"channel":"c","requireAck":true}', 422, 'unsupported', 'requireAck'],
+    ['{"userId":"u","requireAck":true,"ephemeral":true}', 422, 'conflicting_fields'],
+    ['{"userId":"u","ifLast":"0-0"}', 422, 'unsupported', 'ifLast'],
+    ['{"ifLast":"0-0"}', 422, 'unsupported', 'ifLast'],
     ['{"requireAck":true}', 422, 'unsupported', 'requireAck'],
   ];
   await undisturbed(t, { args: ['--log-level', 'debug'] }, async (d, check) => {
@@ -275,6 +278,8 @@ test('publications with wrong types, unknown, doubled and bad members', async (t
       '{"type":"fanfare"}',
       '{"timestamp":"2026-11-20T10:00:00.123456789+14:00"}',
       '{"ephemeral":true,"ttl":60,"requireAck":false}',
+      '{"userId":"u","requireAck":true}',
+      '{"ifLast":"0-0","channel":"never-used"}',
       '{"ttl":0}',
       '{"except":"x"}',
     ];

@@ -266,9 +266,9 @@ test('several targets are several messages with one id and consecutive cursors',
       `{"channel":"a","cursor":"${epoch}-3","matched":1,"status":"sent"}]}`,
   );
 
-  const one = await publish(d, { channels: ['a'], id: 'm' });
+  const one = await publish(d, { channels: ['a'], id: 'm2' });
   assert.deepEqual(one, {
-    id: 'm',
+    id: 'm2',
     cursor: `${epoch}-4`,
     matched: 1,
     targets: [{ channel: 'a', cursor: `${epoch}-4`, matched: 1, status: 'sent' }],
@@ -280,8 +280,8 @@ test('several targets are several messages with one id and consecutive cursors',
     cursor: `${epoch}-6`,
     matched: 2,
     targets: [
-      { userId: 'u2', cursor: `${epoch}-5`, matched: 1, status: 'sent' },
-      { userId: 'u1', cursor: `${epoch}-6`, matched: 1, status: 'sent' },
+      { userId: 'u2', cursor: `${epoch}-5`, matched: 1, status: 'online' },
+      { userId: 'u1', cursor: `${epoch}-6`, matched: 1, status: 'online' },
     ],
   });
 
@@ -291,7 +291,7 @@ test('several targets are several messages with one id and consecutive cursors',
     [
       ['c', `${epoch}-1`, 'm'],
       ['a', `${epoch}-3`, 'm'],
-      ['a', `${epoch}-4`, 'm'],
+      ['a', `${epoch}-4`, 'm2'],
       ['u1', `${epoch}-6`, 'n'],
     ],
   );

@@ -26,7 +26,8 @@ const plain = !process.env.FANFARE_SAN_DIR && Number(process.env.FANFARE_TIME_FA
 const args = [
   ...['--client-queues-total', String(TOTAL), '--client-queue-bytes', '8m'],
   ...['--max-backlog-bytes', String(BACKLOG), '--send-buffer', '16k', '--shards', '2'],
-  // Nothing but the bound is to close them here.
+  // Nothing but the bound is to close them here, and history has bounds of its own.
+  ...['--history', '0'],
   ...['--user-timeout', '1h', '--heartbeat', '1h'],
 ];
 

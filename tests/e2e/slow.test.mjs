@@ -89,12 +89,26 @@ test('disconnect: a slow client is closed and named, the others lose nothing', a
   );
   stuckWs.close();
 
-  // An EventSource comes back with its position and is told of the gap.
+  // An EventSource comes back with its position: it gets what it missed, and is
+  // told of what is not kept any more.
   const lastId = stuck.inbox.items.filter((e) => e.id).at(-1).id;
   const back = await Sse.open(d, '/events?channel=s', { headers: { 'Last-Event-ID': lastId } });
-  const gap = await back.control('gap');
-  assert.equal(gap.envelope.data.from, lastId);
-  assert.equal(gap.envelope.data.reason, 'no-history');
+  await back.inbox.when((items) => items.some((e) => e.event === 'fanfare.synced') || undefined, {
+    timeout: 20000,
+    what: 'the end of the replay',
+  });
+  const rest = back.inbox.items.filter((e) => e.data && !e.event).map((e) => JSON.parse(e.data));
+  const gap = back.inbox.items.find((e) => e.event === 'fanfare.gap');
+  const next = gap ? rest[0].data.n : seen.length;
+  if (gap) {
+    const { from, to, reason } = JSON.parse(gap.data).data;
+    assert.deepEqual([from, reason], [lastId, 'evicted']);
+    assert.equal(seqOf(to), seqOf(rest[0].cursor) - 1n, 'the gap ends where the rest begins');
+  }
+  assert.deepEqual(
+    rest.map((e) => e.data.n),
+    Array.from({ length: n - next }, (_, i) => next + i),
+  );
 });
 
 test('disconnect by the number of messages', async (t) => {

@@ -84,16 +84,18 @@ test('a stream that asks for a position', async (t) => {
     // query, header, recovered, requested position, reason of the gap
     [top, undefined, true, top, null],
     [undefined, top, true, top, null],
-    [`${epoch}-2`, undefined, false, `${epoch}-2`, 'no-history'],
-    [`${epoch}-0`, undefined, false, `${epoch}-0`, 'no-history'],
-    [undefined, `${epoch}-4`, false, `${epoch}-4`, 'no-history'],
+    [`${epoch}-2`, undefined, true, `${epoch}-2`, null],
+    [`${epoch}-0`, undefined, true, `${epoch}-0`, null],
+    [undefined, `${epoch}-4`, true, `${epoch}-4`, null],
     [`${epoch}-2`, top, true, top, null],
     ['zzz9-77', undefined, false, 'zzz9-77', 'epoch'],
     [undefined, 'zzz9-77', false, 'zzz9-77', 'epoch'],
-    ['0-0', undefined, false, '0-0', 'epoch'],
-    [undefined, 'not a cursor', false, '0-0', 'epoch'],
-    [undefined, `${epoch}-05`, false, '0-0', 'epoch'],
-    [top, '{bad}', false, '0-0', 'epoch'],
+    ['0-0', undefined, true, `${epoch}-0`, null],
+    ['earliest', undefined, true, `${epoch}-0`, null],
+    [undefined, '0-0', true, `${epoch}-0`, null],
+    [undefined, 'not a cursor', false, undefined, 'epoch'],
+    [undefined, `${epoch}-05`, false, undefined, 'epoch'],
+    [top, '{bad}', false, undefined, 'epoch'],
     ['', undefined, false, null, null],
     ['', '', false, null, null],
     [top, '', true, top, null],
@@ -108,17 +110,24 @@ test('a stream that asks for a position', async (t) => {
     assert.equal(connected.event, 'fanfare.connected', what);
     const env = JSON.parse(connected.data);
     assert.equal(env.data.recovered, recovered, what);
-    assert.equal(connected.id, position ?? top, what);
-    assert.equal(env.cursor, position ?? top, what);
+    // What is no cursor is no position to come back to either.
+    const at = position === null ? top : position;
+    assert.equal(connected.id, at, what);
+    assert.equal(env.cursor, at, what);
     let e = await s.next();
     if (reason) {
       assert.equal(e.event, 'fanfare.gap', what);
       assert.equal(e.id, position, what);
       assert.equal(
         e.data,
-        `{"type":"fanfare.gap","cursor":"${position}","data":` +
-          `{"scope":"all","from":"${position}","to":"${top}","reason":"${reason}"}}`,
+        `{"type":"fanfare.gap",${position ? `"cursor":"${position}",` : ''}"data":` +
+          `{"scope":"all","from":"${position ?? '0-0'}","to":"${top}","reason":"${reason}"}}`,
       );
+      e = await s.next();
+    }
+    // Whatever is kept after the position, in order.
+    for (let n = reason ? 6n : seqOf(at) + 1n; n <= 5n; n++) {
+      assert.equal(e.id, `${epoch}-${n}`, what);
       e = await s.next();
     }
     assert.equal(e.event, 'fanfare.synced', what);
@@ -137,7 +146,7 @@ test('a stream that asks for a position', async (t) => {
     const res = await get(d, `/events?lastEventId=${bad}`, { Accept: 'text/event-stream' });
     assertProblem(res, 400, { code: 'bad_cursor' });
   }
-  const live = await Sse.live(d, `/events?channel=a&lastEventId=${epoch}-2`);
+  const live = await Sse.live(d, `/events?channel=a&lastEventId=${epoch}-5`);
   await publish(d, { channel: 'a', data: 'live' });
   const m = await live.message();
   assert.equal(m.envelope.data, 'live');

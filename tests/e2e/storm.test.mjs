@@ -162,7 +162,7 @@ async function burst(d, count, conns) {
     }
     c.write(Buffer.concat(all));
     let rest = '';
-    for (let left = all.length; left > 0; ) {
+    for (let left = all.length; left > 0;) {
       const chunk = await c.more(60000);
       assert.ok(chunk.length > 0, `closed, ${left} answers are missing`);
       const heads = (rest + chunk.toString('latin1')).split('HTTP/1.1 ');
@@ -231,7 +231,9 @@ test('more than max-backlog: 503 with the reason, and not ready meanwhile', asyn
   assert.equal(await counter(d, 'overloaded_total'), 936);
   assert.ok(
     d.stderr.some((l) =>
-      /warn +refused: too much waits already limit="max-backlog or max-backlog-bytes" peer=/.test(l),
+      /warn +refused: too much waits already limit="max-backlog, max-backlog-bytes or store-queue" peer=/.test(
+        l,
+      ),
     ),
     d.tail(),
   );

@@ -148,16 +148,16 @@ group('greeting', () => {
     assert.equal(c.connected.data.recovered, true);
     assert.equal(c.connected.cursor, cursor);
   });
-  test('an older position: connected, gap, synced', async (t) => {
+  test('an older position: connected, what was missed, synced', async (t) => {
     const from = (await publish({ channel: 'old' })).cursor;
-    const to = (await publish({ channel: 'old' })).cursor;
-    const ws = await RawWs.open(daemon.port, { path: `/ws?lastEventId=${from}` });
+    const to = (await publish({ channel: 'old', data: 2 })).cursor;
+    const ws = await RawWs.open(daemon.port, { path: `/ws?channel=old&lastEventId=${from}` });
     t.after(() => ws.destroy());
     const connected = await ws.nextJson('connected');
     assert.equal(connected.cursor, from);
-    assert.equal(connected.data.recovered, false);
-    assert.deepEqual(await ws.nextJson('gap'), { type: 'fanfare.gap', cursor: from,
-      data: { scope: 'all', from, to, reason: 'no-history' } });
+    assert.equal(connected.data.recovered, true);
+    const { cursor, data } = await ws.nextJson('what was missed');
+    assert.deepEqual([cursor, data], [to, 2]);
     assert.deepEqual(await ws.nextJson('synced'), { type: 'fanfare.synced', cursor: to, data: {} });
   });
   test('a position of another log is a gap with reason epoch', async (t) => {

@@ -15,24 +15,47 @@ unit_tests = \
 	tests/unit/test_base_suggest \
 	tests/unit/test_base_utf8 \
 	tests/unit/test_conf_check \
+	tests/unit/test_conf_history \
 	tests/unit/test_conf_options \
 	tests/unit/test_conf_sources \
 	tests/unit/test_conn_burst \
 	tests/unit/test_conn_clients \
 	tests/unit/test_conn_env \
+	tests/unit/test_conn_identity \
 	tests/unit/test_conn_outq \
 	tests/unit/test_conn_peer \
+	tests/unit/test_conn_replays \
 	tests/unit/test_conn_slow \
 	tests/unit/test_conn_slow_bounds \
 	tests/unit/test_conn_slow_model \
 	tests/unit/test_conn_stream \
+	tests/unit/test_core_acks \
+	tests/unit/test_core_acks_model \
+	tests/unit/test_core_dedupe \
+	tests/unit/test_core_history \
+	tests/unit/test_core_history_nomem \
+	tests/unit/test_core_history_pages \
 	tests/unit/test_core_model \
 	tests/unit/test_core_nomem \
 	tests/unit/test_core_patterns \
+	tests/unit/test_core_replay \
+	tests/unit/test_core_replay_model \
 	tests/unit/test_core_router \
+	tests/unit/test_core_seqlog \
+	tests/unit/test_core_store \
+	tests/unit/test_core_store_log \
+	tests/unit/test_core_subscribe \
+	tests/unit/test_core_subscribe_model \
+	tests/unit/test_core_unacked \
+	tests/unit/test_http_acks \
 	tests/unit/test_http_broadcast \
+	tests/unit/test_http_commit \
 	tests/unit/test_http_guard \
+	tests/unit/test_http_history \
 	tests/unit/test_http_limits \
+	tests/unit/test_http_nomem \
+	tests/unit/test_http_once \
+	tests/unit/test_http_positions \
 	tests/unit/test_http_pressure \
 	tests/unit/test_http_routes \
 	tests/unit/test_http_selftest \
@@ -49,8 +72,10 @@ unit_tests = \
 	tests/unit/test_proto_name \
 	tests/unit/test_proto_nomem \
 	tests/unit/test_proto_origin \
+	tests/unit/test_proto_position \
 	tests/unit/test_proto_problem \
 	tests/unit/test_proto_publish \
+	tests/unit/test_proto_publish_hash \
 	tests/unit/test_proto_sse \
 	tests/unit/test_proto_target \
 	tests/unit/test_proto_wsframe \
@@ -61,14 +86,26 @@ unit_tests = \
 	tests/unit/test_rt_wheel \
 	tests/unit/test_sse_stream \
 	tests/unit/test_stat_metrics \
+	tests/unit/test_store_failure \
+	tests/unit/test_store_life \
+	tests/unit/test_store_lost \
+	tests/unit/test_store_nomem \
+	tests/unit/test_store_open \
+	tests/unit/test_store_power \
+	tests/unit/test_store_sweep \
+	tests/unit/test_store_tools \
+	tests/unit/test_store_writer \
 	tests/unit/test_ws_ops \
+	tests/unit/test_ws_positions \
 	tests/unit/test_ws_rx \
 	tests/unit/test_ws_session
 
 stress_tests = \
 	tests/unit/stress_base_log \
+	tests/unit/stress_core_replay \
 	tests/unit/stress_core_router \
-	tests/unit/stress_rt_mailbox
+	tests/unit/stress_rt_mailbox \
+	tests/unit/stress_store_writer
 
 EXTRA_PROGRAMS += $(stress_tests)
 if WITH_TESTS
@@ -116,6 +153,9 @@ tests_unit_test_base_utf8_LDADD = $(floor_base) $(CRITERION_LIBS)
 tests_unit_test_conf_check_SOURCES = tests/unit/test_conf_check.c
 tests_unit_test_conf_check_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conf_check_LDADD = $(floor_conf) $(CRITERION_LIBS)
+tests_unit_test_conf_history_SOURCES = tests/unit/test_conf_history.c
+tests_unit_test_conf_history_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conf_history_LDADD = $(floor_conf) $(CRITERION_LIBS)
 tests_unit_test_conf_options_SOURCES = tests/unit/test_conf_options.c
 tests_unit_test_conf_options_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conf_options_LDADD = $(floor_conf) $(CRITERION_LIBS)
@@ -131,12 +171,18 @@ tests_unit_test_conn_clients_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_env_SOURCES = tests/unit/test_conn_env.c
 tests_unit_test_conn_env_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_env_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_identity_SOURCES = tests/unit/test_conn_identity.c
+tests_unit_test_conn_identity_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_identity_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_outq_SOURCES = tests/unit/test_conn_outq.c
 tests_unit_test_conn_outq_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_outq_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_peer_SOURCES = tests/unit/test_conn_peer.c
 tests_unit_test_conn_peer_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_peer_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_replays_SOURCES = tests/unit/test_conn_replays.c
+tests_unit_test_conn_replays_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_replays_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_slow_SOURCES = tests/unit/test_conn_slow.c
 tests_unit_test_conn_slow_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_slow_LDADD = $(floor_conn) $(CRITERION_LIBS)
@@ -149,6 +195,24 @@ tests_unit_test_conn_slow_model_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_stream_SOURCES = tests/unit/test_conn_stream.c
 tests_unit_test_conn_stream_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_stream_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_core_acks_SOURCES = tests/unit/test_core_acks.c
+tests_unit_test_core_acks_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_acks_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_acks_model_SOURCES = tests/unit/test_core_acks_model.c
+tests_unit_test_core_acks_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_acks_model_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_dedupe_SOURCES = tests/unit/test_core_dedupe.c
+tests_unit_test_core_dedupe_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_dedupe_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_history_SOURCES = tests/unit/test_core_history.c
+tests_unit_test_core_history_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_history_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_history_nomem_SOURCES = tests/unit/test_core_history_nomem.c
+tests_unit_test_core_history_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_history_nomem_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_history_pages_SOURCES = tests/unit/test_core_history_pages.c
+tests_unit_test_core_history_pages_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_history_pages_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_model_SOURCES = tests/unit/test_core_model.c
 tests_unit_test_core_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_model_LDADD = $(floor_core) $(CRITERION_LIBS)
@@ -158,18 +222,60 @@ tests_unit_test_core_nomem_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_patterns_SOURCES = tests/unit/test_core_patterns.c
 tests_unit_test_core_patterns_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_patterns_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_replay_SOURCES = tests/unit/test_core_replay.c
+tests_unit_test_core_replay_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_replay_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_replay_model_SOURCES = tests/unit/test_core_replay_model.c
+tests_unit_test_core_replay_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_replay_model_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_router_SOURCES = tests/unit/test_core_router.c
 tests_unit_test_core_router_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_router_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_seqlog_SOURCES = tests/unit/test_core_seqlog.c
+tests_unit_test_core_seqlog_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_seqlog_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_store_SOURCES = tests/unit/test_core_store.c
+tests_unit_test_core_store_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_store_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_store_log_SOURCES = tests/unit/test_core_store_log.c
+tests_unit_test_core_store_log_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_store_log_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_subscribe_SOURCES = tests/unit/test_core_subscribe.c
+tests_unit_test_core_subscribe_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_subscribe_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_subscribe_model_SOURCES = tests/unit/test_core_subscribe_model.c
+tests_unit_test_core_subscribe_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_subscribe_model_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_unacked_SOURCES = tests/unit/test_core_unacked.c
+tests_unit_test_core_unacked_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_unacked_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_http_acks_SOURCES = tests/unit/test_http_acks.c
+tests_unit_test_http_acks_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_acks_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_broadcast_SOURCES = tests/unit/test_http_broadcast.c
 tests_unit_test_http_broadcast_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_broadcast_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_commit_SOURCES = tests/unit/test_http_commit.c
+tests_unit_test_http_commit_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_commit_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_guard_SOURCES = tests/unit/test_http_guard.c
 tests_unit_test_http_guard_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_guard_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_history_SOURCES = tests/unit/test_http_history.c
+tests_unit_test_http_history_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_history_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_limits_SOURCES = tests/unit/test_http_limits.c
 tests_unit_test_http_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_limits_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_nomem_SOURCES = tests/unit/test_http_nomem.c
+tests_unit_test_http_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_nomem_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_once_SOURCES = tests/unit/test_http_once.c
+tests_unit_test_http_once_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_once_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_positions_SOURCES = tests/unit/test_http_positions.c
+tests_unit_test_http_positions_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_positions_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_pressure_SOURCES = tests/unit/test_http_pressure.c
 tests_unit_test_http_pressure_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_pressure_LDADD = $(floor_http) $(CRITERION_LIBS)
@@ -218,12 +324,18 @@ tests_unit_test_proto_nomem_LDADD = $(floor_proto) $(CRITERION_LIBS)
 tests_unit_test_proto_origin_SOURCES = tests/unit/test_proto_origin.c
 tests_unit_test_proto_origin_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_origin_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_position_SOURCES = tests/unit/test_proto_position.c
+tests_unit_test_proto_position_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_position_LDADD = $(floor_proto) $(CRITERION_LIBS)
 tests_unit_test_proto_problem_SOURCES = tests/unit/test_proto_problem.c
 tests_unit_test_proto_problem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_problem_LDADD = $(floor_proto) $(CRITERION_LIBS)
 tests_unit_test_proto_publish_SOURCES = tests/unit/test_proto_publish.c
 tests_unit_test_proto_publish_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_publish_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_publish_hash_SOURCES = tests/unit/test_proto_publish_hash.c
+tests_unit_test_proto_publish_hash_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_publish_hash_LDADD = $(floor_proto) $(CRITERION_LIBS)
 tests_unit_test_proto_sse_SOURCES = tests/unit/test_proto_sse.c
 tests_unit_test_proto_sse_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_sse_LDADD = $(floor_proto) $(CRITERION_LIBS)
@@ -254,9 +366,39 @@ tests_unit_test_sse_stream_LDADD = $(floor_sse) $(CRITERION_LIBS)
 tests_unit_test_stat_metrics_SOURCES = tests/unit/test_stat_metrics.c
 tests_unit_test_stat_metrics_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_stat_metrics_LDADD = $(floor_stat) $(CRITERION_LIBS)
+tests_unit_test_store_failure_SOURCES = tests/unit/test_store_failure.c
+tests_unit_test_store_failure_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_failure_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_life_SOURCES = tests/unit/test_store_life.c
+tests_unit_test_store_life_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_life_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_lost_SOURCES = tests/unit/test_store_lost.c
+tests_unit_test_store_lost_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_lost_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_nomem_SOURCES = tests/unit/test_store_nomem.c
+tests_unit_test_store_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_nomem_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_open_SOURCES = tests/unit/test_store_open.c
+tests_unit_test_store_open_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_open_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_power_SOURCES = tests/unit/test_store_power.c
+tests_unit_test_store_power_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_power_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_sweep_SOURCES = tests/unit/test_store_sweep.c
+tests_unit_test_store_sweep_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_sweep_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_tools_SOURCES = tests/unit/test_store_tools.c
+tests_unit_test_store_tools_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_tools_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_writer_SOURCES = tests/unit/test_store_writer.c
+tests_unit_test_store_writer_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_writer_LDADD = $(floor_store) $(CRITERION_LIBS)
 tests_unit_test_ws_ops_SOURCES = tests/unit/test_ws_ops.c
 tests_unit_test_ws_ops_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_ws_ops_LDADD = $(floor_ws) $(CRITERION_LIBS)
+tests_unit_test_ws_positions_SOURCES = tests/unit/test_ws_positions.c
+tests_unit_test_ws_positions_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_ws_positions_LDADD = $(floor_ws) $(CRITERION_LIBS)
 tests_unit_test_ws_rx_SOURCES = tests/unit/test_ws_rx.c
 tests_unit_test_ws_rx_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_ws_rx_LDADD = $(floor_ws) $(CRITERION_LIBS)
@@ -265,7 +407,11 @@ tests_unit_test_ws_session_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_ws_session_LDADD = $(floor_ws) $(CRITERION_LIBS)
 tests_unit_stress_base_log_SOURCES = tests/unit/stress_base_log.c
 tests_unit_stress_base_log_LDADD = $(floor_base)
+tests_unit_stress_core_replay_SOURCES = tests/unit/stress_core_replay.c
+tests_unit_stress_core_replay_LDADD = $(floor_core)
 tests_unit_stress_core_router_SOURCES = tests/unit/stress_core_router.c
 tests_unit_stress_core_router_LDADD = $(floor_core)
 tests_unit_stress_rt_mailbox_SOURCES = tests/unit/stress_rt_mailbox.c
 tests_unit_stress_rt_mailbox_LDADD = $(floor_rt)
+tests_unit_stress_store_writer_SOURCES = tests/unit/stress_store_writer.c
+tests_unit_stress_store_writer_LDADD = $(floor_store)

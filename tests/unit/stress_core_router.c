@@ -222,7 +222,7 @@ static void sink_end(void *ctx, void *token)
 
 static void drain(struct shard *s, unsigned max)
 {
-    const struct core_sink sink = {s, sink_begin, sink_deliver, sink_end};
+    const struct core_sink sink = {s, sink_begin, sink_deliver, sink_end, NULL};
     struct message *run[CORE_RUN_MAX];
     struct message *m;
     unsigned n = 0;
@@ -364,6 +364,7 @@ static void publish(struct publisher *p, uint64_t number)
     struct str targets[TARGETS];
     unsigned to[TARGETS];
     struct publish_result res[TARGETS];
+    struct publish_verdict verdict;
     unsigned mode = rnd(&p->rng, 10);
     struct publication pub = {.envelope = {.type = STR_LIT("t"),
                                            .id = STR_LIT("i"),
@@ -380,7 +381,7 @@ static void publish(struct publisher *p, uint64_t number)
         to[i] = rnd(&p->rng, mode < 3 ? USERS : CHANNELS);
         targets[i] = str_of(mode < 3 ? users[to[i]] : names[to[i]]);
     }
-    while ((rc = router_publish(w->r, &pub, res)) == ERR_BUSY) {
+    while ((rc = router_publish(w->r, &pub, res, &verdict)) == ERR_BUSY) {
         p->busy++;
         sched_yield();
     }

@@ -11,8 +11,18 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+/* A store that answers when the test says so. */
+struct http_store {
+    struct core_store port;
+    struct record *first, *last;
+    unsigned puts; /* messages and barriers, so far */
+    int admit;     /* what its `admit` returns */
+    bool failed;
+};
+
 struct http_rig {
     struct rig *r;
+    struct http_store store;
     struct http_server srv;
     struct http_shared shared;
     struct http_server *servers[1];
@@ -47,11 +57,56 @@ static inline void http_on_released(struct rig *r, const struct stream *s)
     http_server_released(&http.srv, s);
 }
 
-static inline void http_start(void)
+static inline int http_store_admit(void *ctx, size_t bytes, uint64_t seq)
+{
+    (void)bytes;
+    (void)seq;
+    return ((struct http_store *)ctx)->admit;
+}
+
+static inline void http_store_put(void *ctx, struct record *first, struct record *last,
+                                  size_t bytes)
+{
+    struct http_store *st = ctx;
+
+    (void)bytes;
+    for (const struct record *rec = first; rec; rec = rec->next) {
+        st->puts += rec->kind == RECORD_MESSAGE || rec->kind == RECORD_BARRIER;
+    }
+    if (st->first) {
+        st->last->next = first;
+    } else {
+        st->first = first;
+    }
+    st->last = last;
+}
+
+static inline bool http_store_failed(void *ctx, struct errmsg *why)
+{
+    (void)ctx;
+    if (http.store.failed) {
+        (void)errmsg_set(why, 0, "no space left on \"/var/lib\"");
+    }
+    return http.store.failed;
+}
+
+/* What was put so far is durable, or not. */
+static inline void http_store_gives(int rc)
+{
+    struct record *first = http.store.first;
+
+    http.store.first = http.store.last = NULL;
+    if (first) {
+        router_stored(http.r->env.router, first, rc);
+    }
+}
+
+static inline void http_start_on(struct core_store *store)
 {
     struct errmsg why = {""};
 
-    http = (struct http_rig){.r = rig_new(), .peer_kind = PEER_INET};
+    http.r = rig_new_on(store);
+    http.peer_kind = PEER_INET;
     http.hosts[0] = strdup("192.0.2.1:8080");
     cr_assert_eq(mailbox_new(http.r, &http.tasks[0], &why), 0);
     http.deliveries[0] = http.r->deliveries;
@@ -74,12 +129,34 @@ static inline void http_start(void)
         .give_out = http_give_out,
         .published = http_on_published,
         .wants_published = true,
+        .store_failed = store ? http_store_failed : NULL,
+        .store_kind = store ? "sqlite" : "memory",
+        .store_sync = store ? "always" : NULL,
     };
     cr_assert_eq(limits_init(&http.shared.limits, 1000, 1), 0);
     http.srv = (struct http_server){.shared = &http.shared, .env = &http.r->env, .dummy = -1};
     cr_assert_eq(http_server_init(&http.srv, &why), 0, "%s", why.text);
     http.r->other_timer = http_timer_fired;
     http.r->on_released = http_on_released;
+}
+
+static inline void http_start(void)
+{
+    http = (struct http_rig){0};
+    http_start_on(NULL);
+}
+
+/* With a store that publications wait for. */
+static inline void http_start_stored(void)
+{
+    http = (struct http_rig){0};
+    http.store.port = (struct core_store){.ctx = &http.store,
+                                          .reserved = UINT64_MAX,
+                                          .delayed = true,
+                                          .waits = true,
+                                          .admit = http_store_admit,
+                                          .put = http_store_put};
+    http_start_on(&http.store.port);
 }
 
 static inline void http_turn(void)
@@ -92,6 +169,7 @@ static inline void http_turn(void)
     mailbox_drain(r->deliveries, 0);
     mailbox_drain(http.tasks[0], 0);
     wheel_advance(r->env.wheel, r->now, rig_fire, r);
+    (void)conn_env_replay_some(&r->env);
     conn_env_flush(&r->env);
 }
 
@@ -109,6 +187,7 @@ static inline void http_stop(void)
 {
     conn_env_close_all(&http.r->env, "end of test");
     for (int i = 0; i < 20; i++) {
+        http_store_gives(0);
         http_turn();
     }
     http_server_fini(&http.srv);
@@ -119,6 +198,9 @@ static inline void http_stop(void)
     limits_fini(&http.shared.limits);
     mailbox_free(http.tasks[0]);
     free(http.hosts[0]);
+    while (http.store.first) {
+        http_store_gives(0);
+    }
     rig_free(http.r);
 }
 
@@ -241,6 +323,45 @@ static inline void http_problem(const char *line, const char *headers, const cha
     cr_assert_not_null(strstr(a, want), "%s gave\n%s", line, a);
     cr_assert_str_eq(a + strlen(a) - 2, "}\n");
     free(a);
+}
+
+/* Opens a stream; what came first is in *first (to be freed) if not NULL. */
+static inline int http_stream(const char *path, const char *headers, char **first)
+{
+    struct strbuf out = STRBUF_INIT, in = STRBUF_INIT;
+    int fd = http_connect();
+
+    strbuf_addf(&out, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, headers);
+    rig_send(fd, out.data, out.len);
+    cr_assert_not(http_read(fd, &in), "%s ended: %s", path, in.data ? in.data : "");
+    strbuf_fini(&out);
+    if (first) {
+        *first = strbuf_steal(&in, NULL);
+    }
+    strbuf_fini(&in);
+    return fd;
+}
+
+/* What has come since, to be freed. */
+static inline char *http_text(int fd)
+{
+    struct strbuf in = STRBUF_INIT;
+
+    (void)http_read(fd, &in);
+    return strbuf_steal(&in, NULL);
+}
+
+/* The JSON text behind `"name":"`, up to the next quotation mark. */
+static inline const char *http_member(const char *text, const char *name, char *out, size_t size)
+{
+    char key[64];
+    const char *at;
+
+    snprintf(key, sizeof(key), "\"%s\":\"", name);
+    at = strstr(text, key);
+    cr_assert_not_null(at, "no %s in %s", name, text);
+    snprintf(out, size, "%.*s", (int)strcspn(at + strlen(key), "\""), at + strlen(key));
+    return out;
 }
 
 #endif

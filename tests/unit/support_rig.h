@@ -6,6 +6,7 @@
 #ifndef FF_TESTS_SUPPORT_RIG_H
 #define FF_TESTS_SUPPORT_RIG_H
 
+#include "base/clock.h"
 #include "conn/stream.h"
 #include "rt/mailbox.h"
 
@@ -138,12 +139,14 @@ static inline void rig_set(struct rig *r, const char *name, const char *value)
     cr_assert_eq(options_set(&r->opt, name, value, OPT_FROM_SET, &why), 0, "%s", why.text);
 }
 
-static inline struct rig *rig_new(void)
+/* With this store under the log, or NULL. */
+static inline struct rig *rig_new_on(struct core_store *store)
 {
     struct rig *r = calloc(1, sizeof(*r));
     struct conn_env *env;
     struct errmsg why = {""};
     struct core_ports ports;
+    struct router_keep keep;
 
     cr_assert_not_null(r);
     env = &r->env;
@@ -155,6 +158,8 @@ static inline struct rig *rig_new(void)
     cr_assert_eq(wheel_new(r->now, &env->wheel), 0);
     cr_assert_eq(mailbox_new(r, &r->deliveries, &why), 0);
     cr_assert_eq(router_new(1, RIG_EPOCH, 42, &ports, &env->router), 0);
+    keep = (struct router_keep){&r->opt, store, &r->metrics};
+    cr_assert_eq(router_keep(env->router, &keep), 0);
     cr_assert_eq(conn_env_init(env), 0);
     env->epoch = RIG_EPOCH;
     env->metrics = &r->metrics;
@@ -164,6 +169,11 @@ static inline struct rig *rig_new(void)
                                      rig_on_released};
     r->sink = conn_env_sink(env);
     return r;
+}
+
+static inline struct rig *rig_new(void)
+{
+    return rig_new_on(NULL);
 }
 
 static inline void rig_fire(struct wheel_timer *t, void *ctx)
@@ -184,6 +194,7 @@ static inline void rig_turn(struct rig *r)
     cr_assert_geq(reactor_wait(r->env.reactor, 0), 0);
     mailbox_drain(r->deliveries, 0);
     wheel_advance(r->env.wheel, r->now, rig_fire, r);
+    (void)conn_env_replay_some(&r->env);
     conn_env_flush(&r->env);
 }
 
@@ -234,17 +245,28 @@ static inline struct envelope rig_envelope(enum target_kind kind, const char *js
                              .data = str_of(json)};
 }
 
+/* As if it had been received at that time. */
+static inline struct cursor rig_publish_at(struct rig *r, enum target_kind kind, const char *target,
+                                           const char *json, uint64_t at_ms)
+{
+    struct str name = str_of(target);
+    struct publication p = {.envelope = rig_envelope(kind, json),
+                            .targets = target ? &name : NULL,
+                            .count = 1,
+                            .now_ms = at_ms,
+                            .mono_ms = r->now};
+    struct publish_result res;
+    struct publish_verdict verdict;
+
+    p.envelope.epoch = RIG_EPOCH;
+    cr_assert_eq(router_publish(r->env.router, &p, &res, &verdict), 0);
+    return res.cursor;
+}
+
 static inline struct cursor rig_publish_kind(struct rig *r, enum target_kind kind,
                                              const char *target, const char *json)
 {
-    struct str name = str_of(target);
-    struct publication p = {
-        .envelope = rig_envelope(kind, json), .targets = target ? &name : NULL, .count = 1};
-    struct publish_result res;
-
-    p.envelope.epoch = RIG_EPOCH;
-    cr_assert_eq(router_publish(r->env.router, &p, &res), 0);
-    return res.cursor;
+    return rig_publish_at(r, kind, target, json, clock_real_ms());
 }
 
 static inline struct cursor rig_publish(struct rig *r, const char *channel, const char *json)

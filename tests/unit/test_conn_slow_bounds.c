@@ -27,9 +27,10 @@ static void publish_key(const char *channel, const char *key, unsigned n)
                             .targets = &name,
                             .count = 1};
     struct publish_result res;
+    struct publish_verdict verdict;
 
     p.envelope.key = str_of(key);
-    cr_assert_eq(router_publish(r->env.router, &p, &res), 0);
+    cr_assert_eq(router_publish(r->env.router, &p, &res, &verdict), 0);
 }
 
 /* Subscribed to `name`, and blocked by a message larger than the socket takes. */

@@ -136,6 +136,7 @@ static void publish_one(struct model *m, unsigned which)
     struct str target = STR_LIT("ann");
     struct publication p = {.envelope = e, .targets = &target, .count = 1};
     struct publish_result res;
+    struct publish_verdict verdict;
     int policy = -1;
 
     if (which == CHANNELS + 2) {
@@ -151,7 +152,7 @@ static void publish_one(struct model *m, unsigned which)
         p.envelope.kind = TARGET_USER;
     }
     p.envelope.key = str_of(keys[key]);
-    cr_assert_eq(router_publish(m->r->env.router, &p, &res), 0);
+    cr_assert_eq(router_publish(m->r->env.router, &p, &res, &verdict), 0);
     note(m, res.cursor.seq, which * 3 + key, policy, false);
 }
 

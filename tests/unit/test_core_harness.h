@@ -27,6 +27,7 @@ struct h_shard {
     unsigned waiting;
     unsigned posted;   /* messages, ever */
     uint64_t last_seq; /* newest delivered */
+    unsigned lost;     /* how often the sink was told that one is */
     bool full;
 };
 
@@ -125,6 +126,13 @@ static inline void h_end(void *ctx, void *token)
     (void)token;
 }
 
+static inline void h_lost(void *ctx)
+{
+    struct h_shard *s = ctx;
+
+    s->lost++;
+}
+
 static inline struct message *h_take(struct h_shard *s)
 {
     struct message *m = s->first->m;
@@ -141,7 +149,7 @@ static inline struct message *h_take(struct h_shard *s)
 static inline unsigned h_drain(struct harness *h, unsigned shard, unsigned max)
 {
     struct h_shard *s = &h->shards[shard];
-    const struct core_sink sink = {s, h_begin, h_deliver, h_end};
+    const struct core_sink sink = {s, h_begin, h_deliver, h_end, h_lost};
     unsigned n = 0;
 
     while (s->first && n < max) {
@@ -219,8 +227,9 @@ static inline int h_publish(struct harness *h, enum target_kind kind, const stru
                                   .targets = targets,
                                   .count = count,
                                   .except = except};
+    struct publish_verdict verdict;
 
-    return router_publish(h->r, &p, results);
+    return router_publish(h->r, &p, results, &verdict);
 }
 
 #endif

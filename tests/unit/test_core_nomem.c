@@ -2,86 +2,9 @@
  * has changed, nothing leaks, and the same call succeeds afterwards. */
 #include "test_core_harness.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OTHER_MALLOC 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define OTHER_MALLOC 1
-#endif
-#endif
+#include "test_core_nomem.h"
 
-#ifdef OTHER_MALLOC
-
-Test(nomem, not_with_the_malloc_of_a_sanitizer)
-{
-    cr_skip_test("the sanitizer has its own malloc");
-}
-
-#else
-
-/* The program's own definitions come before those of the C library. */
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void __libc_free(void *p);
-
-/* How many allocations succeed before one fails; negative: none fails.
- * `live` counts the blocks made less those given back. */
-static _Thread_local volatile int left = -1; /* malloc() is known to read nothing */
-static _Thread_local long live;
-
-static bool fails(void)
-{
-    return left >= 0 && left-- == 0;
-}
-
-void *malloc(size_t size)
-{
-    void *p = fails() ? NULL : __libc_malloc(size);
-
-    live += p != NULL;
-    return p;
-}
-
-void *calloc(size_t n, size_t size)
-{
-    void *p = fails() ? NULL : __libc_calloc(n, size);
-
-    live += p != NULL;
-    return p;
-}
-
-void *realloc(void *old, size_t size)
-{
-    void *p = fails() ? NULL : __libc_realloc(old, size);
-
-    live += p && !old;
-    return p;
-}
-
-void free(void *p)
-{
-    live -= p != NULL;
-    __libc_free(p);
-}
-
-/* Valgrind puts its own malloc in the place of ours: then nothing can fail. */
-static void need_our_malloc(void)
-{
-    void *(*volatile allocate)(size_t) = malloc; /* not inlined */
-    void *p;
-
-    left = 0;
-    p = allocate(1);
-    left = -1;
-    if (p) {
-        free(p);
-        cr_skip_test("this malloc is not ours");
-    }
-}
-
-TestSuite(nomem, .init = need_our_malloc);
+TestSuite(nomem, .init = nomem_ready);
 
 /* A router with neighbours: members whom a failure must not touch. */
 enum { NEIGHBOURS = 6, MANY = 400 };
@@ -542,5 +465,3 @@ Test(nomem, lists)
     exhaust(&w, list_channels, nothing_waits, 2);
     teardown(&w);
 }
-
-#endif

@@ -114,6 +114,26 @@ static void count_given(void *ctx, struct member *m, uint64_t seq)
     given++;
 }
 
+/* A router that keeps nothing: a user without a connection gets nothing. */
+Test(router, status)
+{
+    struct box a;
+    struct publish_result res[2];
+    struct str to[2] = {STR_LIT("u"), STR_LIT("nobody")};
+
+    join(&a, 0, "u", NULL);
+    cr_assert_eq(h_publish(&h, TARGET_USER, to, 2, 0, res), 0);
+    cr_assert_eq(res[0].status, PUBLISH_ONLINE);
+    cr_assert_eq(res[1].status, PUBLISH_OFFLINE);
+    cr_assert_eq(h_publish(&h, TARGET_CHANNEL, to, 2, 0, res), 0);
+    cr_assert_eq(res[0].status, PUBLISH_SENT);
+    cr_assert_eq(res[1].status, PUBLISH_SENT);
+    cr_assert_eq(h_publish(&h, TARGET_EVERYONE, NULL, 1, 0, res), 0);
+    cr_assert_eq(res[0].status, PUBLISH_SENT);
+    h_drain_all(&h);
+    leave(&a);
+}
+
 /* A channel, a user and a group of the same name do not meet. */
 Test(router, kinds_are_apart)
 {
@@ -481,7 +501,7 @@ static void *refuse(void *ctx, const struct core_item *v, unsigned n)
 Test(router, sink_that_declines)
 {
     struct box a;
-    const struct core_sink sink = {NULL, refuse, NULL, NULL};
+    const struct core_sink sink = {NULL, refuse, NULL, NULL, NULL};
 
     join(&a, 0, NULL, "c");
     (void)to_channel("c");
@@ -494,6 +514,7 @@ Test(router, sink_that_declines)
 Test(router, too_large)
 {
     struct publish_result res;
+    struct publish_verdict verdict;
     struct str huge = {"0", (size_t)1 << 32};
     const struct publication p = {.envelope = {.kind = TARGET_EVERYONE,
                                                .type = STR_LIT("t"),
@@ -502,7 +523,7 @@ Test(router, too_large)
                                                .data = huge},
                                   .count = 1};
 
-    cr_assert_eq(router_publish(h.r, &p, &res), ERR_RANGE);
+    cr_assert_eq(router_publish(h.r, &p, &res, &verdict), ERR_RANGE);
     cr_assert_eq(router_top(h.r).seq, 0);
 }
 

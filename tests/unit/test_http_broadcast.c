@@ -98,7 +98,7 @@ Test(broadcast, refusals)
     refused("{\"channels\":[\"a\",\"a\"]}", 400, "bad_value");
     refused("{\"timestamp\":\"yesterday\"}", 400, "bad_value");
     refused("{\"ttl\":-1}", 400, "bad_value");
-    refused("{\"userId\":\"ann\",\"requireAck\":true}", 422, "unsupported");
+    refused("{\"channel\":\"ann\",\"requireAck\":true}", 422, "unsupported");
     cr_assert_eq(rig_metric(http.r, METRIC_PUBLISH_REFUSED), 22);
     cr_assert_eq(rig_metric(http.r, METRIC_PUBLISHED), 0);
 }

@@ -94,6 +94,9 @@ Test(routes, methods)
         {"DELETE /clients", "GET, HEAD, OPTIONS"},
         {"PATCH /clients/0", "GET, HEAD, DELETE, OPTIONS"},
         {"GET /clients/0/messages", "POST, OPTIONS"},
+        {"DELETE /channels/a/history", "GET, HEAD, OPTIONS"},
+        {"POST /users/ann", "GET, HEAD, OPTIONS"},
+        {"GET /ack", "POST, OPTIONS"},
         {"POST /ws", "GET, OPTIONS"},
         {"HEAD /ws", "GET, OPTIONS"},
         {"BREW /health", "GET, HEAD, OPTIONS"},
@@ -215,7 +218,7 @@ Test(routes, stats_and_metrics)
 Test(routes, a_channel_by_name)
 {
     http_is("GET /channels/orders", NULL, NULL, 200,
-            "{\"channel\":\"orders\",\"subscribers\":0,\"matching\":0}");
+            "{\"channel\":\"orders\",\"subscribers\":0,\"matching\":0,\"history\":{");
     http_problem("GET /channels/a%20b", NULL, NULL, 400, "bad_channel");
     http_problem("GET /channels/fanfare.x", NULL, NULL, 400, "reserved_channel");
     http_problem("GET /channels/a.%3E", NULL, NULL, 400, "bad_channel");

@@ -9,31 +9,6 @@
 
 TestSuite(streams, .init = http_start, .fini = http_stop);
 
-/* Opens a stream; what came first is in *first (to be freed) if not NULL. */
-static int open_stream(const char *path, const char *headers, char **first)
-{
-    struct strbuf out = STRBUF_INIT, in = STRBUF_INIT;
-    int fd = http_connect();
-
-    strbuf_addf(&out, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", path, headers);
-    rig_send(fd, out.data, out.len);
-    cr_assert_not(http_read(fd, &in), "%s ended: %s", path, in.data ? in.data : "");
-    strbuf_fini(&out);
-    if (first) {
-        *first = strbuf_steal(&in, NULL);
-    }
-    strbuf_fini(&in);
-    return fd;
-}
-
-static char *read_text(int fd)
-{
-    struct strbuf in = STRBUF_INIT;
-
-    (void)http_read(fd, &in);
-    return strbuf_steal(&in, NULL);
-}
-
 static uint64_t only_client(char id[CLIENT_ID_LEN + 1])
 {
     for (uint32_t i = 0; i < http.r->env.clients.nslots; i++) {
@@ -51,7 +26,7 @@ static uint64_t only_client(char id[CLIENT_ID_LEN + 1])
 static void sse_life(void)
 {
     char *text;
-    int fd = open_stream("/events?channel=orders", "Accept: text/event-stream\r\n", &text);
+    int fd = http_stream("/events?channel=orders", "Accept: text/event-stream\r\n", &text);
 
     cr_assert_eq(http_status(text), 200, "%s", text);
     cr_assert_not_null(strstr(text, "Content-Type: text/event-stream\r\n"));
@@ -65,7 +40,7 @@ static void sse_life(void)
         "%s", text);
     free(text);
     http_is("POST /broadcast", NULL, "{\"channel\":\"orders\",\"data\":7}", 200, "\"matched\":1}");
-    text = read_text(fd);
+    text = http_text(fd);
     cr_assert_not_null(strstr(text, "\"data\":7}\n\n"), "%s", text);
     cr_assert_eq(rig_count(text, "data: "), 1);
     free(text);
@@ -93,7 +68,7 @@ Test(streams, sse_kept_inside)
 static void sse_ended_by_us(void)
 {
     struct strbuf in = STRBUF_INIT;
-    int fd = open_stream("/events", "", NULL);
+    int fd = http_stream("/events", "", NULL);
 
     conn_env_end_all(&http.r->env, 1001, "bye");
     cr_assert(http_read(fd, &in), "the stream ends");
@@ -123,7 +98,7 @@ static void many(void)
 
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 50; i++) {
-            fd[i] = open_stream("/events?channel=a", "", NULL);
+            fd[i] = http_stream("/events?channel=a", "", NULL);
         }
         cr_assert_eq(http.r->env.clients.count, 50);
         for (int i = 0; i < 50; i++) {
@@ -147,26 +122,6 @@ Test(streams, many_kept_inside)
 {
     http.shared.detach = false;
     many();
-}
-
-Test(streams, position_by_header_and_query)
-{
-    char *text;
-
-    rig_publish(http.r, "x", "1");
-    close(open_stream("/events?lastEventId=" RIG_EPOCH_TEXT "-0",
-                      "Last-Event-ID: " RIG_EPOCH_TEXT "-1\r\n", &text));
-    cr_assert_not_null(strstr(text, "\"recovered\":true"), "the header wins: %s", text);
-    free(text);
-    close(open_stream("/events?lastEventId=" RIG_EPOCH_TEXT "-0", "", &text));
-    cr_assert_not_null(strstr(text, "\"reason\":\"no-history\""), "%s", text);
-    free(text);
-    close(open_stream("/events", "Last-Event-ID: rubbish!\r\n", &text));
-    cr_assert_not_null(strstr(text, "\"from\":\"0-0\""), "%s", text);
-    free(text);
-    close(open_stream("/events?lastEventId=", "Last-Event-ID: \r\n", &text));
-    cr_assert_null(strstr(text, "fanfare.gap"), "empty counts as absent: %s", text);
-    free(text);
 }
 
 Test(streams, bad_queries)
@@ -207,7 +162,7 @@ Test(streams, channels_are_bounded_and_counted_once)
     http_problem("GET /events?channel=a&channel=b&channel=c", NULL, NULL, 400, "too_many_channels");
     {
         char *text;
-        int fd = open_stream("/events?channel=a&channel=b&channel=a&x=1", "", &text);
+        int fd = http_stream("/events?channel=a&channel=b&channel=a&x=1", "", &text);
         cr_assert_eq(rig_count(text, "\"a\""), 1, "%s", text);
         free(text);
         close(fd);
@@ -218,7 +173,7 @@ Test(streams, meta_may_have_many_members)
 {
     char *text, id[CLIENT_ID_LEN + 1], line[64];
     int fd =
-        open_stream("/events?meta=%7B%22a%22:1,%22b%22:2,%22c%22:3,%22d%22:4,%22e%22:5,%22f%22:6,"
+        http_stream("/events?meta=%7B%22a%22:1,%22b%22:2,%22c%22:3,%22d%22:4,%22e%22:5,%22f%22:6,"
                     "%22g%22:7,%22h%22:8,%22i%22:%209%7D",
                     "User-Agent: test/1\r\n", &text);
 
@@ -240,7 +195,7 @@ Test(streams, websocket)
 {
     char *text;
     struct strbuf out = STRBUF_INIT;
-    int fd = open_stream("/ws?channel=orders&userId=ann", WS_HEADERS, &text);
+    int fd = http_stream("/ws?channel=orders&userId=ann", WS_HEADERS, &text);
 
     cr_assert_eq(http_status(text), 101, "%s", text);
     cr_assert_not_null(strstr(text, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
@@ -250,7 +205,7 @@ Test(streams, websocket)
     wsc_text(&out, "{\"op\":\"ping\",\"ref\":1}");
     rig_send(fd, out.data, out.len);
     strbuf_fini(&out);
-    text = read_text(fd);
+    text = http_text(fd);
     cr_assert_not_null(strstr(text, "\"ref\":1,\"ok\":true"), "%s", text);
     free(text);
     close(fd);
@@ -280,10 +235,10 @@ Test(streams, subprotocol)
 {
     char *text;
 
-    close(open_stream("/ws", WS_HEADERS "Sec-WebSocket-Protocol: other, fanfare.v1\r\n", &text));
+    close(http_stream("/ws", WS_HEADERS "Sec-WebSocket-Protocol: other, fanfare.v1\r\n", &text));
     cr_assert_not_null(strstr(text, "Sec-WebSocket-Protocol: fanfare.v1\r\n"), "%s", text);
     free(text);
-    close(open_stream("/ws", WS_HEADERS "Sec-WebSocket-Protocol: other\r\n", &text));
+    close(http_stream("/ws", WS_HEADERS "Sec-WebSocket-Protocol: other\r\n", &text));
     cr_assert_null(strstr(text, "Sec-WebSocket-Protocol"), "%s", text);
     free(text);
 }
@@ -349,7 +304,7 @@ Test(streams, over_the_limit_of_one_address)
     int fd;
 
     rig_set(http.r, "max-connections-per-address", "1");
-    fd = open_stream("/events", "", NULL);
+    fd = http_stream("/events", "", NULL);
     is_refused_stream("too_many_connections");
     http_problem("GET /events", NULL, NULL, 429, "too_many_connections");
     http_is("GET /health", NULL, NULL, 429, "Retry-After: ");
@@ -367,7 +322,7 @@ Test(streams, over_the_limit_of_all)
     int fd;
 
     http.shared.limits.max_connections = 1;
-    fd = open_stream("/ws", WS_HEADERS, NULL);
+    fd = http_stream("/ws", WS_HEADERS, NULL);
     is_refused_stream("too_many_connections");
     http_is("GET /health", NULL, NULL, 200, NULL);
     close(fd);
@@ -382,14 +337,14 @@ Test(streams, over_the_limit_of_all)
 Test(streams, one_client)
 {
     char id[CLIENT_ID_LEN + 1], line[80], *text;
-    int fd = open_stream("/events?channel=a&userId=ann", "", NULL);
+    int fd = http_stream("/events?channel=a&userId=ann", "", NULL);
 
     only_client(id);
     snprintf(line, sizeof(line), "GET /clients/%s", id);
     http_is(line, NULL, NULL, 200, "\"user\":\"ann\",\"transport\":\"sse\",\"channels\":[\"a\"]");
     snprintf(line, sizeof(line), "POST /clients/%s/messages", id);
     http_is(line, NULL, "{\"type\":\"hello\",\"data\":{\"a\":1}}", 202, "\r\n\r\n{\"id\":\"");
-    text = read_text(fd);
+    text = http_text(fd);
     cr_assert(str_starts(str_of(text), STR_LIT("event: hello\nid: " RIG_EPOCH_TEXT "-0\ndata: {")),
               "%s", text);
     cr_assert_not_null(strstr(text, "\"data\":{\"a\":1}}\n\n"));
@@ -421,12 +376,12 @@ Test(streams, one_client)
 Test(streams, websocket_client_deleted)
 {
     char id[CLIENT_ID_LEN + 1], line[80], *text;
-    int fd = open_stream("/ws", WS_HEADERS, NULL);
+    int fd = http_stream("/ws", WS_HEADERS, NULL);
 
     only_client(id);
     snprintf(line, sizeof(line), "DELETE /clients/%s", id);
     http_is(line, NULL, NULL, 204, NULL);
-    text = read_text(fd);
+    text = http_text(fd);
     cr_assert_eq((unsigned char)text[0], 0x88);
     cr_assert_eq((unsigned char)text[2] << 8 | (unsigned char)text[3], 4001);
     free(text);
@@ -458,7 +413,7 @@ Test(streams, list_of_clients)
     http_is("GET /clients", NULL, NULL, 200, "\r\n\r\n{\"clients\":[],\"next\":null}");
     for (int i = 0; i < 7; i++) {
         snprintf(line, sizeof(line), "/events?channel=%s&userId=u%d", i < 3 ? "a" : "b", i);
-        fd[i] = open_stream(line, "", NULL);
+        fd[i] = http_stream(line, "", NULL);
     }
     do {
         char *a;
@@ -502,16 +457,16 @@ Test(streams, list_of_clients)
 Test(streams, except_is_left_out)
 {
     char id[CLIENT_ID_LEN + 1], body[100], *text;
-    int fd = open_stream("/events?channel=a", "", NULL);
+    int fd = http_stream("/events?channel=a", "", NULL);
 
     only_client(id);
     snprintf(body, sizeof(body), "{\"channel\":\"a\",\"except\":\"%s\"}", id);
     http_is("POST /broadcast", NULL, body, 200, "\"matched\":1}");
-    text = read_text(fd);
+    text = http_text(fd);
     cr_assert_null(text && *text ? text : NULL);
     free(text);
     http_is("POST /broadcast", NULL, "{\"channel\":\"a\",\"except\":\"nobody\"}", 200, NULL);
-    text = read_text(fd);
+    text = http_text(fd);
     cr_assert_not_null(strstr(text, "\"data\":null}"));
     free(text);
     close(fd);

@@ -234,3 +234,205 @@ Test(frame, target_and_key_can_be_read)
     cr_expect(str_eqz(frame_key(f), "EUR"));
     frame_unref(f);
 }
+
+Test(frame, type_and_envelope_can_be_read)
+{
+    struct envelope e = order;
+    struct frame *f = make(&e, 7);
+    struct str env = frame_envelope(f);
+
+    cr_expect(str_eqz(frame_type(f), "order.created"));
+    cr_expect(str_starts(env, STR_LIT("{\"type\":\"order.created\",")));
+    cr_expect_eq(env.p[env.len - 1], '}');
+    frame_unref(f);
+    e.type = STR_LIT("message");
+    f = make(&e, 7);
+    cr_expect(str_eqz(frame_type(f), "message"));
+    frame_unref(f);
+}
+
+/* Takes a frame apart as a store would, and makes it again. */
+static int restore(const struct frame *f, uint64_t seq, struct frame **out)
+{
+    char cursor[CURSOR_MAX];
+    size_t n = cursor_format((struct cursor){order.epoch, seq}, cursor);
+
+    return frame_restore((enum target_kind)f->kind, frame_type(f), frame_key(f),
+                         (struct str){cursor, n}, frame_envelope(f), out);
+}
+
+static void expect_restored(const struct envelope *e, uint64_t seq)
+{
+    struct frame *f = make(e, seq);
+    struct frame *g = NULL;
+
+    cr_assert_eq(restore(f, seq, &g), 0, "%.*s", (int)f->sse_len, f->bytes);
+    cr_expect(str_eq(frame_sse(f), frame_sse(g)));
+    cr_expect(str_eq(frame_ws(f), frame_ws(g)));
+    cr_expect(str_eq(frame_key(f), frame_key(g)));
+    cr_expect(str_eq(frame_target(f), frame_target(g)));
+    cr_expect_eq(f->kind, g->kind);
+    cr_expect_eq(frame_size(f), frame_size(g));
+    cr_expect_eq(atomic_load(&g->refs), 1);
+    frame_unref(f);
+    frame_unref(g);
+}
+
+Test(frame, restored_is_the_same)
+{
+    static char data[70002];
+    static const char *const values[] = {"null", "99.990", "{\"a\" : [1 , {}]}",
+                                         "\"\\u00e9\\/\\ud800 \xC3\xA9\"",
+                                         "[123456789012345678901234567890,1E400,-0]"};
+    struct envelope e = order;
+
+    expect_restored(&e, 1);
+    expect_restored(&e, UINT64_MAX);
+    e.key = STR_LIT("EUR/\xC3\xA9");
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        e.data = str_of(values[i]);
+        expect_restored(&e, 1042);
+    }
+    e.type = STR_LIT("message");
+    e.source = STR_NONE;
+    e.kind = TARGET_USER;
+    e.target = STR_LIT("a\"b\\\xC3\xA9");
+    expect_restored(&e, 9);
+    e.kind = TARGET_EVERYONE;
+    e.target = STR_NONE;
+    e.type = STR_LIT("t\"\\\xE2\x80\xA8");
+    expect_restored(&e, 10);
+    memset(data, '1', sizeof(data));
+    for (size_t i = 0; i < 2; i++) { /* all three lengths of a WebSocket header */
+        e.data = (struct str){data, i == 0 ? 300 : sizeof(data)};
+        expect_restored(&e, 10);
+    }
+}
+
+static const char kept[] =
+    "{\"type\":\"t\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
+    "\"timestamp\":\"T\",\"source\":\"s\",\"data\":{\"a\":[1]}}";
+
+static int restore_text(enum target_kind kind, const char *type, const char *key,
+                        const char *cursor, struct str envelope)
+{
+    struct frame *f = NULL;
+    int rc = frame_restore(kind, str_of(type), str_of(key), str_of(cursor), envelope, &f);
+
+    cr_expect(rc == 0 ? f != NULL : f == NULL);
+    frame_unref(f);
+    return rc;
+}
+
+Test(frame, what_does_not_belong_together_is_not_restored)
+{
+    struct str good = STR_LIT(kept);
+
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "k", "9ix-7", good), 0);
+    cr_expect_eq(restore_text(TARGET_USER, "t", "k", "9ix-7", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_EVERYONE, "t", "k", "9ix-7", good), ERR_INVALID);
+    cr_expect_eq(restore_text((enum target_kind)77, "t", "k", "9ix-7", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "u", "k", "9ix-7", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "", "k", "9ix-7", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "k\n", "9ix-7", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "k", "9ix-8", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "k", "9iy-7", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "k", "9ix-07", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "k", "", good), ERR_INVALID);
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "k", "9ix-7", STR_NONE), ERR_INVALID);
+}
+
+/* Whatever byte of it goes bad, it is no frame or a frame of the same form. */
+Test(frame, damaged_envelopes_are_not_restored)
+{
+    static const char *const bad[] = {
+        "null",
+        "[]",
+        "{}",
+        "7",
+        "\"\"",
+        "{\"type\":\"t\"}",
+        /* in another order, spaced, with more in it, of another type */
+        "{\"channel\":\"orders\",\"type\":\"t\",\"id\":\"ID\",\"cursor\":\"9ix-7\",\"timestamp\":"
+        "\"T\","
+        "\"data\":1}",
+        "{\"type\":\"t\", "
+        "\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\",\"timestamp\":\"T\","
+        "\"data\":1}",
+        "{\"type\":\"t\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\",\"timestamp\":"
+        "\"T\","
+        "\"data\":1,\"x\":2}",
+        "{\"type\":\"t\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\",\"timestamp\":"
+        "\"T\","
+        "\"data\":1}\n",
+        "{\"type\":\"t\",\"channel\":\"a "
+        "b\",\"id\":\"ID\",\"cursor\":\"9ix-7\",\"timestamp\":\"T\","
+        "\"data\":1}",
+        "{\"type\":\"t\",\"channel\":\"orders\",\"id\":7,\"cursor\":\"9ix-7\",\"timestamp\":\"T\","
+        "\"data\":1}",
+        "{\"type\":\"t\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\",\"timestamp\":"
+        "\"T\","
+        "\"source\":null,\"data\":1}",
+        "{\"type\":\"t\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\",\"timestamp\":"
+        "\"T\","
+        "\"data\":[1,\n2]}",
+    };
+    char text[sizeof(kept)];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "", "9ix-7", str_of(bad[i])), ERR_INVALID,
+                     "%s", bad[i]);
+    }
+    for (size_t n = 0; n < sizeof(kept) - 1; n++) {
+        cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "", "9ix-7", (struct str){kept, n}),
+                     ERR_INVALID, "%zu bytes", n);
+    }
+    for (size_t at = 0; at < sizeof(kept) - 1; at++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            struct frame *f = NULL;
+            memcpy(text, kept, sizeof(kept));
+            text[at] = (char)byte;
+            struct str s = {text, sizeof(kept) - 1};
+            if (frame_restore(TARGET_CHANNEL, STR_LIT("t"), STR_NONE, STR_LIT("9ix-7"), s, &f) ==
+                0) {
+                cr_expect(str_eq(frame_envelope(f), s));
+                cr_expect_null(memchr(s.p, '\n', s.len));
+                cr_expect_null(memchr(s.p, '\r', s.len));
+                cr_expect_null(memchr(s.p, '\0', s.len));
+            }
+            frame_unref(f);
+        }
+    }
+}
+
+Test(frame, once_more_for_one_client)
+{
+    struct frame *f = make(&order, 7);
+    struct str env = frame_envelope(f);
+    struct strbuf sb = STRBUF_INIT;
+    char want[1000];
+
+    frame_add_again(f, TRANSPORT_SSE, STR_LIT("9ix-12"), 2, &sb);
+    (void)snprintf(want, sizeof(want),
+                   "event: order.created\nid: 9ix-12\ndata: %.*s,\"attempt\":2}\n\n",
+                   (int)env.len - 1, env.p);
+    cr_expect(str_eqz(strbuf_str(&sb), want), "%.*s", (int)sb.len, sb.data);
+    cr_expect_not_null(strstr(sb.data, "\"cursor\":\"9ix-7\""), "its own cursor stays");
+    strbuf_reset(&sb);
+    frame_add_again(f, TRANSPORT_SSE, STR_LIT("9ix-12"), 0, &sb);
+    (void)snprintf(want, sizeof(want), "event: order.created\nid: 9ix-12\ndata: %.*s\n\n",
+                   (int)env.len, env.p);
+    cr_expect(str_eqz(strbuf_str(&sb), want), "%.*s", (int)sb.len, sb.data);
+    strbuf_reset(&sb);
+    frame_add_again(f, TRANSPORT_WS, STR_LIT("9ix-12"), 0, &sb);
+    cr_expect(str_eq(strbuf_str(&sb), frame_ws(f)));
+    strbuf_reset(&sb);
+    frame_add_again(f, TRANSPORT_WS, STR_LIT("9ix-12"), 4294967295u, &sb);
+    size_t n = env.len + sizeof(",\"attempt\":4294967295") - 1;
+    cr_assert_eq(sb.len, 4 + n);
+    cr_expect_eq((unsigned)(unsigned char)sb.data[2] << 8 | (unsigned char)sb.data[3], n);
+    cr_expect_eq(memcmp(sb.data + 4, env.p, env.len - 1), 0);
+    cr_expect_str_eq(sb.data + 4 + env.len - 1, ",\"attempt\":4294967295}");
+    strbuf_fini(&sb);
+    frame_unref(f);
+}

@@ -173,6 +173,47 @@ Test(nomem, frame)
     exhaust(make_frame, 1);
 }
 
+static int restore_frame(void)
+{
+    struct frame *f = NULL;
+    int rc = frame_restore(TARGET_EVERYONE, STR_LIT("t"), STR_LIT("k"), STR_LIT("1-7"),
+                           STR_LIT("{\"type\":\"t\",\"id\":\"i\",\"cursor\":\"1-7\","
+                                   "\"timestamp\":\"t\",\"data\":1}"),
+                           &f);
+
+    frame_unref(f);
+    return rc;
+}
+
+static int write_again(void)
+{
+    struct envelope e = {.kind = TARGET_EVERYONE,
+                         .type = STR_LIT("t"),
+                         .id = STR_LIT("i"),
+                         .timestamp = STR_LIT("t"),
+                         .data = STR_LIT("1"),
+                         .epoch = 1};
+    struct strbuf sb = STRBUF_INIT;
+    struct frame *f;
+
+    if (frame_new(&e, 1, &f)) {
+        return ERR_NOMEM;
+    }
+    frame_seal(f, 7);
+    frame_add_again(f, TRANSPORT_SSE, STR_LIT("1-9"), 2, &sb);
+    frame_add_again(f, TRANSPORT_WS, STR_LIT("1-9"), 2, &sb);
+    int rc = strbuf_failed(&sb) ? ERR_NOMEM : 0;
+    strbuf_fini(&sb);
+    frame_unref(f);
+    return rc;
+}
+
+Test(nomem, frame_restored_and_written_again)
+{
+    exhaust(restore_frame, 3);
+    exhaust(write_again, 4);
+}
+
 static int parse_target(void)
 {
     struct target t;

@@ -56,14 +56,15 @@ Test(publish, defaults)
 Test(publish, every_field)
 {
     struct publish p =
-        good("{\"requireAck\":true,\"ttl\":60,\"ephemeral\":true,\"except\":\"c1\","
+        good("{\"requireAck\":true,\"ttl\":60,\"ephemeral\":false,\"except\":\"c1\","
              "\"timestamp\":\"2026-11-20T10:00:00+01:00\",\"source\":\"s\\u00e9\",\"id\":\"i\","
              "\"userId\":\"u 1\",\"data\": { \"b\" : 99.99, \"a\":1E400 } ,\"type\":\"t\","
              "\"key\":\"EUR/USD \\u00e9\"}");
 
     cr_expect_eq(p.kind, TARGET_USER);
     cr_expect(str_eqz(p.one, "u 1") && p.count == 1 && !p.several);
-    cr_expect(p.require_ack && p.ephemeral && p.has_timestamp && p.ttl_s == 60);
+    cr_expect(p.require_ack && !p.ephemeral && p.has_timestamp && p.ttl_s == 60);
+    cr_expect_not(p.has_if_last);
     cr_expect(str_eqz(p.except, "c1") && str_eqz(p.source, "s\xC3\xA9") && str_eqz(p.id, "i"));
     cr_expect(str_eqz(p.timestamp, "2026-11-20T10:00:00+01:00"));
     cr_expect(str_eqz(p.data, "{ \"b\" : 99.99, \"a\":1E400 }"));
@@ -83,6 +84,12 @@ Test(publish, targets)
     cr_expect(p.kind == TARGET_USER && p.several && p.count == 1 && p.require_ack);
     p = good("{\"requireAck\":false,\"ephemeral\":false}");
     cr_expect(!p.require_ack && !p.ephemeral);
+    p = good("{\"requireAck\":false,\"ephemeral\":true}");
+    cr_expect(!p.require_ack && p.ephemeral);
+    p = good("{\"channel\":\"a\",\"ifLast\":\"k3f9-1042\"}");
+    cr_expect(p.has_if_last && p.if_last.epoch == 937557 && p.if_last.seq == 1042);
+    p = good("{\"ifLast\":\"0-0\",\"channels\":[\"a\",\"b\"]}");
+    cr_expect(p.has_if_last && p.if_last.epoch == 0 && p.if_last.seq == 0);
     /* Data may be anything, duplicate names and half pairs included. */
     p = good("{\"data\":{\"a\":1,\"a\":2,\"b\":\"\\ud800\"}}");
     cr_expect(str_eqz(p.data, "{\"a\":1,\"a\":2,\"b\":\"\\ud800\"}"));
@@ -128,7 +135,16 @@ Test(publish, refusals)
         {"{\"chanel\":\"a\"}", 400, "unknown_field", "chanel", 10, "did you mean \"channel\"?"},
         {"{\"a\":1, \"userid\":\"a\"}", 400, "unknown_field", "a", 5, "the fields are type, data"},
         {"{\"id\":\"1\", \"userid\":\"a\"}", 400, "unknown_field", "userid", 20, "\"userId\"?"},
-        {"{\"ifLast\":\"x\"}", 400, "unknown_field", "ifLast", 10, "unknown field \"ifLast\""},
+        {"{\"iflast\":\"x\"}", 400, "unknown_field", "iflast", 10, "did you mean \"ifLast\"?"},
+        {"{\"ifLast\":\"x\"}", 400, "bad_value", "ifLast", 10, "must be a cursor"},
+        {"{\"channel\":\"a\",\"ifLast\":\"\"}", 400, "bad_value", "ifLast", 24, "\"0-0\" for a"},
+        {"{\"channel\":\"a\",\"ifLast\":\"earliest\"}", 400, "bad_value", "ifLast", 24, "cursor"},
+        {"{\"channel\":\"a\",\"ifLast\":7}", 400, "wrong_type", "ifLast", 24, "must be a string"},
+        {"{\"channel\":\"a\",\"ifLast\":null}", 400, "wrong_type", "ifLast", 24, "leave it out"},
+        {"{\"ifLast\":\"k3f9-1\"}", 422, "unsupported", "ifLast", 10, "only for channels"},
+        {"{\"userId\":\"a\",\"ifLast\":\"0-0\"}", 422, "unsupported", "ifLast", 23, "\"channels\""},
+        {"{\"requireAck\":true,\"userId\":\"a\",\"ephemeral\":true}", 422, "conflicting_fields",
+         "requireAck", 14, "exclude each other"},
         {"{\"\":1}", 400, "unknown_field", "", 4, "unknown field \"\""},
         {"{\"a\\nb\":1}", 400, "unknown_field", "a\nb", 8, "\"a\\x0ab\""},
         {"{\"type\":\"a\",\"type\":\"b\"}", 400, "duplicate_field", "type", 19, "twice"},

@@ -39,9 +39,11 @@ Test(metrics, prometheus_text)
                         "# TYPE fanfare_clients_sse gauge\n"
                         "fanfare_clients_sse 5\n";
     cr_assert_eq(strncmp(out.data, gauge, strlen(gauge)), 0, "%s", out.data);
-    cr_assert_not_null(strstr(out.data, "\n# HELP fanfare_published_total Messages taken into "
-                                        "the log\n# TYPE fanfare_published_total counter\n"
-                                        "fanfare_published_total 7\n"));
+    cr_assert_not_null(strstr(
+        out.data,
+        "\n# HELP fanfare_published_total Messages taken into "
+        "the log, those included whose commit then failed\n# TYPE fanfare_published_total counter\n"
+        "fanfare_published_total 7\n"));
     unsigned lines = 0;
     for (size_t i = 0; i < out.len; i++) {
         lines += out.data[i] == '\n';

@@ -1,0 +1,150 @@
+/* The beginning and the end of a stream. */
+#include "base/clock.h"
+#include "conn/replays.h"
+#include "conn/slow.h"
+#include "conn/stream.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static void on_event(struct rt_source *src, uint32_t events)
+{
+    struct stream *s = STREAM_OF(src, src);
+
+    if (s->dead) {
+        return;
+    }
+    if ((events & EPOLLOUT) && s->blocked) {
+        s->blocked = 0;
+        stream_mark_dirty(s);
+    }
+    if (!s->dead && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
+        s->ops->readable(s, events);
+    }
+}
+
+static void tune_socket(const struct stream *s)
+{
+    const struct options *opt = s->env->opt;
+    int one = 1;
+    int idle = (int)(opt->heartbeat / 1000);
+    unsigned timeout = (unsigned)opt->user_timeout;
+    int sndbuf = (int)opt->send_buffer / 2; /* the kernel doubles it */
+
+    if (sndbuf > 0) {
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+    }
+    if (s->peer.kind == PEER_UNIX) {
+        return;
+    }
+    /* Best effort: a socket without these still works. */
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    (void)setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+}
+
+static void count_open(const struct stream *s)
+{
+    struct metrics *m = s->env->metrics;
+    bool ws = s->ops->transport == TRANSPORT_WS;
+
+    metrics_inc(m, ws ? METRIC_CLIENTS_WS : METRIC_CLIENTS_SSE);
+    metrics_inc(m, ws ? METRIC_CONNECTS_WS : METRIC_CONNECTS_SSE);
+}
+
+void stream_release(struct stream *s)
+{
+    struct conn_env *env = s->env;
+
+    wheel_stop(&s->timer);
+    replays_free(s);
+    router_leave(env->router, &s->member);
+    if (s->member.id) {
+        clients_remove(&env->clients, s->member.id);
+    }
+    slow_caught_up(s);
+    outq_clear(&s->q, s->ops->transport, false);
+    intern_put(env->agents, s->agent);
+    free(s->meta);
+    close(s->fd);
+}
+
+/* Nothing of the past is wanted: the usual beginning, without a replay. */
+static int join(struct stream *s, const struct stream_intro *intro)
+{
+    struct strbuf out = STRBUF_INIT;
+    char cursor[CURSOR_MAX];
+    struct cursor top;
+    struct str position;
+    int rc = router_join(s->env->router, &s->member, STR_NONE, intro->names, intro->nnames, &top);
+
+    if (rc != 0) {
+        return rc;
+    }
+    s->position = top.seq;
+    position = (struct str){cursor, cursor_format(top, cursor)};
+    stream_add_greeting(s, position, false, &out);
+    control_add(&out, s->ops->transport, STR_LIT("fanfare.synced"), position, STR_LIT("{}"));
+    if (strbuf_failed(&out)) {
+        stream_kill(s, "out of memory");
+    } else {
+        stream_put_bytes(s, strbuf_str(&out));
+    }
+    strbuf_fini(&out);
+    return 0;
+}
+
+int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops *ops,
+                const struct stream_intro *intro)
+{
+    int rc;
+
+    s->src.on_event = on_event;
+    s->ops = ops;
+    s->env = env;
+    s->fd = intro->fd;
+    s->peer = intro->peer;
+    s->owner = intro->owner;
+    s->connected_at = clock_real_ms();
+    s->active_ms = env->now_ms;
+    s->member.shard = (uint16_t)env->shard;
+    rc = clients_add(&env->clients, env->shard, &env->rng, s, &s->member.id);
+    if (rc != 0) {
+        s->member.id = 0;
+        goto fail;
+    }
+    rc = ERR_NOMEM;
+    if (intro->meta.len) {
+        s->meta = strndup(intro->meta.p, intro->meta.len);
+        if (!s->meta) {
+            goto fail;
+        }
+    }
+    s->agent = intern_get(env->agents, intro->user_agent); /* NULL: not shown */
+    tune_socket(s);
+    rc = reactor_add(env->reactor, s->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &s->src);
+    if (rc != 0) {
+        goto fail;
+    }
+    rc = intro->position.kind == POSITION_NONE && !intro->user.len ? join(s, intro)
+                                                                   : replays_begin(s, intro);
+    if (rc != 0) {
+        reactor_del(env->reactor, s->fd);
+        goto fail;
+    }
+    count_open(s);
+    stream_start_beat(s);
+    stream_log(s, LOG_DEBUG_LVL, "client connected", NULL, NULL);
+    env->hooks.connected(env->hooks.ctx, s);
+    if (env->draining) { /* it came through while the others were being asked */
+        stream_ask_to_leave(s);
+    }
+    return 0;
+fail:
+    stream_release(s);
+    return rc;
+}
