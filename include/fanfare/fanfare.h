@@ -150,7 +150,10 @@ struct fanfare_receipt {
 
 /* `type` NULL is "message"; `json` is any JSON text, NULL is null; `receipt`
  * may be NULL. FANFARE_ERR_INVALID (bad JSON, bad name), _RESERVED, _RANGE
- * (too large), _BUSY (a shard's backlog is full), _STATE (not started). */
+ * (too large), _BUSY (a shard's backlog is full, or the store is behind), _STORE
+ * (it is not in the store, and is not sent on), _STATE (not started). With a store
+ * and sync=always the call returns when the message is durable; called by an event
+ * handler it returns at once, since a shard never waits. */
 FANFARE_API FANFARE_CHECK int fanfare_broadcast_channel(struct fanfare *gw, const char *channel,
                                                         const char *type, const char *json,
                                                         struct fanfare_receipt *receipt);
