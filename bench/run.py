@@ -57,32 +57,40 @@ def tell_plan(rehearsal: Bench, chosen: list, times: list[float]) -> int:
 
 
 def measure(options, servers: dict, chosen: list, rehearsal: Bench, missing: dict) -> int:
-    results = Results()
-    started = datetime.datetime.now(datetime.timezone.utc)
-    results.raw.update({
-        "started": started.strftime("%Y-%m-%d %H:%M UTC"),
-        "mode": "short" if options.short else "full",
-        "arguments": arguments.told(sys.argv[1:]),
-        "whole": options.whole,
-        "rounds": options.repeat,
-        "machine": machine.describe(),
-        "revision": machine.revision(ROOT),
-        "flags": machine.flags(options.build),
-        "most_clients": rehearsal.most_clients,
-        "missing": missing,
-    })
+    started = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    made = {"started": started, "revision": machine.revision(ROOT), "rounds": options.repeat,
+            "flags": machine.flags(options.build)}
+    if options.add:
+        results = Results.load(options.add)
+        if not machine.same(results.raw["machine"], machine.describe()):
+            print(f"error: {options.add} is of another machine", file=sys.stderr)
+            return 1
+    else:
+        results = Results()
+        results.raw.update(made, **{
+            "mode": "short" if options.short else "full",
+            "arguments": arguments.told(sys.argv[1:]),
+            "whole": options.whole,
+            "machine": machine.describe(),
+            "most_clients": rehearsal.most_clients,
+            "missing": missing,
+        })
     progress = Progress(rehearsal.estimate)
     bench = Bench(options, servers, results, progress)
-    results.raw["cores"] = {"server": bench.server_core, "load": bench.load_core}
+    if not options.add:
+        results.raw["cores"] = {"server": bench.server_core, "load": bench.load_core}
     progress.line(f"==> {len(chosen)} parts, about {text.seconds(rehearsal.estimate)}")
     for name, why in missing.items():
         progress.line(f"    left out: {name}: {why}")
     name = "results" if options.whole else "short" if options.short else "some"
-    path = os.path.join(options.build, name + ".json")
+    path = options.add or os.path.join(options.build, name + ".json")
     try:
         for part in chosen:
             bench.run(part)
-            results.raw["seconds"] = round(progress.elapsed, 1)
+            if options.add:
+                results.raw["parts"][part.NAME]["added"] = made
+            else:
+                results.raw["seconds"] = round(progress.elapsed, 1)
             results.save(path)
     finally:
         bench.close()

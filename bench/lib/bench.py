@@ -177,7 +177,8 @@ class Bench:
     def describe(self, key: dict) -> str:
         words = {"clients": "{} clients", "size": "{} B", "window": "window {}",
                  "rate": "{} messages/s", "deliveries": "{} deliveries/s", "mode": "{}",
-                 "storm": "{}", "idle": "{} idle", "to": "to {}", "option": "{}"}
+                 "storm": "{}", "idle": "{} idle", "to": "to {}", "option": "{}",
+                 "connections": "{} connections", "batch": "batches of {}"}
         return ", ".join(words.get(k, k + " {}").format(text.whole(v) if isinstance(v, int) else v)
                          for k, v in key.items())
 

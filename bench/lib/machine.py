@@ -56,6 +56,11 @@ def describe() -> dict:
     }
 
 
+def same(one: dict, other: dict) -> bool:
+    """Whether figures of the two may stand beside each other."""
+    return all(one.get(k) == other.get(k) for k in ("cpu", "cores", "memory", "architecture"))
+
+
 def revision(root: str) -> str:
     """The commit, '+' if something in the tree differs from it; nothing without git."""
     commit = output(["git", "rev-parse", "--short=10", "HEAD"], cwd=root)

@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--short", action="store_true",
                    help="under three minutes: few cells, results in the build folder")
     p.add_argument("--full", action="store_true",
-                   help="everything, about 45 minutes, and docs/benchmarks.md (default)")
+                   help="everything, about 50 minutes, and docs/benchmarks.md (default)")
     p.add_argument("--parts", type=_list, metavar="LIST",
                    help="only these: " + ", ".join(parts.BY_NAME))
     p.add_argument("--servers", type=_list, metavar="LIST",
@@ -34,6 +34,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--output", metavar="DIR",
                    help="where the report goes (default: docs after a full run of all parts, "
                         "else the build folder)")
+    p.add_argument("--add", metavar="FILE.json",
+                   help="put the parts that are measured into these kept results, in place of "
+                        "what they have of them, and make the report of all")
     p.add_argument("--report", metavar="FILE.json",
                    help="measure nothing, make the report again from kept results")
     p.add_argument("--list", action="store_true",
@@ -53,6 +56,10 @@ def read(arguments: list[str]) -> argparse.Namespace:
     for name in options.servers or []:
         if name not in names.ALL:
             p.error(f"there is no server {name!r}; servers: {', '.join(names.ALL)}")
+    if options.add and (options.short or options.servers or options.clients or options.no_peers):
+        p.error("--add takes whole parts: no --short, --servers, --clients or --no-peers with it")
+    if options.add and not options.parts:
+        p.error("--add wants --parts")
     if options.repeat < 1:
         p.error("--repeat must be at least 1")
     if any(n < 0 for n in options.clients):

@@ -67,6 +67,17 @@ def total_memory() -> int:
     return _fields("/proc/meminfo").get("MemTotal", 0)
 
 
+def filesystem(path: str) -> str:
+    """The type of the one that the path is on."""
+    path, found = os.path.realpath(path), ("", "unknown")
+    with open("/proc/mounts", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            _, place, kind = line.split()[:3]
+            if os.path.commonpath((place, path)) == place and len(place) >= len(found[0]):
+                found = (place, kind)
+    return found[1]
+
+
 def cpu_seconds(pids) -> float:
     ticks = 0
     for pid in pids:

@@ -2,7 +2,8 @@
 
 One JSON document: "parts" holds for each part its "cells", each with its "key" (the
 conditions) and its "runs" (what bench-load said, with "server" and "round"), and its "notes"
-(what was skipped or failed, and why). Nothing is averaged before it is kept."""
+(what was skipped or failed, and why). A part that was measured later than the others says in
+"added" when, and of which version. Nothing is averaged before it is kept."""
 
 import json
 import os

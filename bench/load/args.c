@@ -15,7 +15,7 @@ enum { MOST_PER_SOURCE = 10000 };
 static const char usage[] =
     "usage: bench-load DIALECT --connect HOST:PORT [--publish HOST:PORT]\n"
     "         [--path PATH] [--publish-path PATH] [--clients N] [--per-client K]\n"
-    "         [--topology one|users|channels|patterns] [--pid PID[,PID...]] [--sources N]\n"
+    "         [--topology one|users|channels|patterns|wide] [--pid PID[,PID...]] [--sources N]\n"
     "         [--connect-burst N] [--stall-rcvbuf BYTES] [--timeout SECONDS]\n"
     "Then commands, one a line, on standard input; see bench/load/README.md.\n";
 
@@ -66,8 +66,8 @@ static void pids(const char *text, struct args *a)
 
 static enum topology topology(const char *text)
 {
-    static const char *const names[] = {"one", "users", "channels", "patterns"};
-    for (unsigned i = 0; i < 4; i++) {
+    static const char *const names[] = {"one", "users", "channels", "patterns", "wide"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(text, names[i]) == 0) {
             return (enum topology)i;
         }

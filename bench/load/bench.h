@@ -33,6 +33,7 @@ struct bench {
 
     struct client *clients; /* args.clients */
     uint32_t live;          /* of these: ready, and reading */
+    uint32_t away;          /* closed, and come back for what is published meanwhile */
     uint32_t most_clients;  /* for which there are descriptors */
     struct hooks hooks;
     struct storm storm;

@@ -155,7 +155,7 @@ void sub_message(struct sub *s, const char *data, size_t len)
     const char *end = data + len;
     if (at == NULL) {
         sub_fail(s, "a message without data of ours: %.*s", (int)(len < 300 ? len : 300), data);
-    } else if (c->phase != PHASE_READY) {
+    } else if (c->phase != PHASE_READY && bench.plan.after == NULL) {
         sub_fail(s, "a message before the subscription stood");
     }
     uint64_t n = 0;
@@ -296,7 +296,8 @@ static size_t parse(struct client *c, const char *p, size_t n)
     if (used > n) {
         sub_fail(&c->sub, "the dialect took more than there is");
     }
-    if (used > 0 && c->phase == PHASE_READY && bench.expected == NULL) {
+    bool reads = c->phase == PHASE_READY || (c->phase == PHASE_OPENING && bench.plan.after != NULL);
+    if (used > 0 && reads && bench.expected == NULL) {
         if (bench.unit.count > 0) {
             messages_unit(bench.unit.first, bench.unit.count, p, used);
         }
@@ -343,6 +344,14 @@ void check_bytes(struct client *c, char *p, size_t n)
             hold(c, p, n);
             return;
         }
+    }
+}
+
+void check_came_back(const struct client *c)
+{
+    uint64_t missing = bench.expected != NULL ? bench.expected[c->sub.index].head : c->next;
+    if (missing != NOWHERE && missing < bench.messages.published) {
+        fault(c, "lost", missing, bench.messages.published, ": the end of what it missed");
     }
 }
 

@@ -179,6 +179,9 @@ void sub_ready(struct sub *s)
         return;
     }
     set_phase(c, PHASE_READY);
+    if (bench.plan.after != NULL) {
+        check_came_back(c);
+    }
     c->next = bench.messages.published;
     c->place = messages_place(c->next);
     c->got = c->missed = c->gaps = 0;

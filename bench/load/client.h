@@ -78,6 +78,8 @@ void clients_align(void);
 
 /* Takes what was received; before `p` there is room for MOST_UNIT bytes. */
 void check_bytes(struct client *c, char *p, size_t n);
+/* It came back with a position: it must have got all that it missed. */
+void check_came_back(const struct client *c);
 /* Nobody waits for this client any more. */
 void check_forget(struct client *c);
 

@@ -48,11 +48,6 @@ static bool publish_due(struct schedule *s)
     return k == MOST_AT_ONCE ? publish_due(s) : due(s, s->next) > now;
 }
 
-static void report_time(const char *name, int64_t ns)
-{
-    report_number(name, (double)ns / 1e3);
-}
-
 void run_latency(struct command *c)
 {
     uint64_t size = command_count(c, "size", 200, LEAST_SIZE, MOST_SIZE);

@@ -181,6 +181,28 @@ static void storm(bool reset, uint32_t at_once)
     }
 }
 
+struct span storm_run(const struct command *c, struct histogram *took, bool reset, uint32_t at_once)
+{
+    struct span span;
+    bench.storm = (struct storm){.latency = took};
+    bench.hooks = (struct hooks){
+        .ready = storm_ready,
+        .refused = storm_refused,
+        .ended = storm_ended,
+    };
+    span.from = meter_now();
+    storm(reset, at_once);
+    span.to = meter_now();
+    loop_drain();
+    if (bench.storm.failed > 0) {
+        fail("%s: the server ended %u connections without a reason (%u were refused with one); "
+             "all %u stood after %.1f s",
+             c->name, bench.storm.failed, bench.storm.refused, bench.args.clients,
+             seconds_of(span.to.mark.at - span.from.mark.at));
+    }
+    return span;
+}
+
 void run_reconnect(struct command *c)
 {
     const char *mode = command_word(c, "mode", "rst");
@@ -194,30 +216,16 @@ void run_reconnect(struct command *c)
     if (h == NULL) {
         fail("out of memory");
     }
-    bench.storm = (struct storm){.latency = h};
-    bench.hooks = (struct hooks){
-        .ready = storm_ready,
-        .refused = storm_refused,
-        .ended = storm_ended,
-    };
-    struct meter from = meter_now();
-    storm(strcmp(mode, "rst") == 0, at_once);
-    struct meter to = meter_now();
-    loop_drain();
-    if (bench.storm.failed > 0) {
-        fail("reconnect: the server ended %u connections without a reason (%u were refused with "
-             "one); all %u stood after %.1f s",
-             bench.storm.failed, bench.storm.refused, n, seconds_of(to.mark.at - from.mark.at));
-    }
+    struct span span = storm_run(c, h, strcmp(mode, "rst") == 0, at_once);
     messages_settle();
     report_start("cmd", "reconnect");
     report_count("clients", bench.live);
     report_count("refused", bench.storm.refused);
     report_count("failed", bench.storm.failed);
-    report_number("p50_us", (double)histogram_at(h, 0.5) / 1e3);
-    report_number("p99_us", (double)histogram_at(h, 0.99) / 1e3);
-    report_number("max_us", (double)h->max / 1e3);
-    report_meter(&from, &to);
+    report_time("p50_us", histogram_at(h, 0.5));
+    report_time("p99_us", histogram_at(h, 0.99));
+    report_time("max_us", h->max);
+    report_meter(&span.from, &span.to);
     report_end();
     free(h);
     bench.storm = (struct storm){0};

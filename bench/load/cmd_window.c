@@ -117,7 +117,7 @@ void run_target(struct command *c)
     }
     w.targets = command_count(c, "targets", w.of, 1, w.of);
     command_checked(c);
-    if (bench.plan.topology == TOPOLOGY_ONE) {
+    if (bench.plan.topology == TOPOLOGY_ONE || bench.plan.topology == TOPOLOGY_WIDE) {
         fail_command("target is for --topology users, channels or patterns");
     }
     if (bench.live != bench.args.clients) {

@@ -77,6 +77,11 @@ void report_meter(const struct meter *from, const struct meter *to)
     report_number("load_cpu", seconds_of(to->mark.load_cpu - from->mark.load_cpu));
 }
 
+void report_time(const char *name, int64_t ns)
+{
+    report_number(name, (double)ns / 1e3);
+}
+
 /* ---- the small ones ---- */
 
 static void run_ping(struct command *c)
@@ -105,7 +110,8 @@ static const struct {
     {"ping", run_ping},     {"cpu", run_cpu},         {"fanout", run_fanout},
     {"target", run_target}, {"latency", run_latency}, {"ingest", run_ingest},
     {"burst", run_burst},   {"churn", run_churn},     {"reconnect", run_reconnect},
-    {"stall", run_stall},   {"unstall", run_unstall},
+    {"stall", run_stall},   {"unstall", run_unstall}, {"resume", run_resume},
+    {"keep", run_keep},     {"replay", run_replay},   {"post", run_post},
 };
 
 static void parse(char *line, struct command *c)

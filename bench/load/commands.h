@@ -52,6 +52,20 @@ void run_churn(struct command *c);
 void run_reconnect(struct command *c);
 void run_stall(struct command *c);
 void run_unstall(struct command *c);
+void run_resume(struct command *c);
+void run_keep(struct command *c);
+void run_replay(struct command *c);
+void run_post(struct command *c);
+
+/* All subscribers leave, if they are there, and come again, so many at once; how long
+ * each took is added to the histogram. */
+struct histogram;
+struct span {
+    struct meter from, to;
+};
+struct span storm_run(const struct command *c, struct histogram *took, bool reset,
+                      uint32_t at_once);
+void report_time(const char *name, int64_t ns);
 
 /* Connects these, so many at once, and waits until they are ready. */
 struct client;

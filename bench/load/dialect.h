@@ -18,6 +18,7 @@ enum topology {
     TOPOLOGY_USERS,    /* subscriber i is user "u<i>" (and in no channel); target = i */
     TOPOLOGY_CHANNELS, /* subscriber i is in "c<k>", k = i*per_client .. +per_client-1; target = k */
     TOPOLOGY_PATTERNS, /* subscriber i has the pattern "room.<i>.*"; target i is "room.<i>.x" */
+    TOPOLOGY_WIDE,     /* all subscribers have the pattern "wide.*"; target k is "wide.<k>" */
 };
 
 struct plan {
@@ -27,6 +28,7 @@ struct plan {
     const char *host;         /* for Host: and Origin */
     const char *sub_path;     /* path asked for by subscribers, or NULL: the dialect's own */
     const char *publish_path; /* likewise of publications */
+    const char *after;        /* the position subscribers come back with, or NULL: none */
 };
 
 /* One subscriber's connection, as a dialect sees it. */
@@ -82,6 +84,10 @@ struct dialect {
      * a refusal (the core prints the bytes and fails). NULL: the protocol does
      * not answer publications. */
     long (*answer)(const struct plan *pl, const char *p, size_t n, unsigned *accepted);
+    /* The position behind this message, whose unit is [p, p+n), as subscribers may come
+     * back with it (plan.after): its place in the unit and its length. NULL: there is no
+     * such thing in the protocol. */
+    const char *(*position)(const char *p, size_t n, size_t *len);
     bool pipeline;       /* several publications may be under way on one connection */
     bool more_in_one;    /* publish takes k > 1: one request with k messages (a batch) */
     bool batch_only;     /* windows are made of batches, because pipeline is false */

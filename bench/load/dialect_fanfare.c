@@ -24,6 +24,9 @@ static void add_query(const struct sub *s, struct buf *out)
     case TOPOLOGY_PATTERNS:
         buf_addf(out, "?channel=room.%u.*", s->index);
         break;
+    case TOPOLOGY_WIDE:
+        buf_adds(out, "?channel=wide.*");
+        break;
     }
 }
 
@@ -90,7 +93,11 @@ static void sse_open(struct sub *s)
     s->state = OPENING;
     buf_addf(&out, "GET %s", s->plan->sub_path != NULL ? s->plan->sub_path : "/events");
     add_query(s, &out);
-    buf_addf(&out, " HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n\r\n", s->plan->host);
+    buf_addf(&out, " HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n", s->plan->host);
+    if (s->plan->after != NULL) {
+        buf_addf(&out, "Last-Event-ID: %s\r\n", s->plan->after);
+    }
+    buf_adds(&out, "\r\n");
     sub_send(s, out.p, out.len);
     buf_free(&out);
 }
@@ -114,6 +121,19 @@ static size_t take_head(struct sub *s, const char *p, size_t n, int wanted)
         sub_refused(s, p, used);
     }
     return used;
+}
+
+static const char *fanfare_position(const char *p, size_t n, size_t *len)
+{
+    static const char member[] = "\"cursor\":\"";
+    const char *at = memmem(p, n, member, sizeof(member) - 1);
+    if (at == NULL) {
+        return NULL;
+    }
+    at += sizeof(member) - 1;
+    const char *end = memchr(at, '"', (size_t)(p + n - at));
+    *len = end != NULL ? (size_t)(end - at) : 0;
+    return end != NULL ? at : NULL;
 }
 
 /* The number behind the last '-' of the cursor in this member. */
@@ -184,6 +204,9 @@ static void ws_start(struct sub *s)
     s->state = OPENING;
     buf_adds(&path, s->plan->sub_path != NULL ? s->plan->sub_path : "/ws");
     add_query(s, &path);
+    if (s->plan->after != NULL) {
+        buf_addf(&path, "&after=%s", s->plan->after);
+    }
     buf_add(&path, "", 1);
     ws_open(s, path.p, "");
     buf_free(&path);
@@ -204,8 +227,9 @@ static size_t ws_unit(struct sub *s, const char *p, size_t n)
     return used;
 }
 
-#define ALL_TOPOLOGIES \
-    (1U << TOPOLOGY_ONE | 1U << TOPOLOGY_USERS | 1U << TOPOLOGY_CHANNELS | 1U << TOPOLOGY_PATTERNS)
+#define ALL_TOPOLOGIES                                                     \
+    (1U << TOPOLOGY_ONE | 1U << TOPOLOGY_USERS | 1U << TOPOLOGY_CHANNELS | \
+     1U << TOPOLOGY_PATTERNS | 1U << TOPOLOGY_WIDE)
 
 const struct dialect dialect_fanfare_sse = {
     .name = "fanfare-sse",
@@ -213,6 +237,7 @@ const struct dialect dialect_fanfare_sse = {
     .unit = sse_unit,
     .publish = fanfare_publish,
     .answer = fanfare_answer,
+    .position = fanfare_position,
     .pipeline = true,
     .more_in_one = true,
     .topologies = ALL_TOPOLOGIES,
@@ -224,6 +249,7 @@ const struct dialect dialect_fanfare_ws = {
     .unit = ws_unit,
     .publish = fanfare_publish,
     .answer = fanfare_answer,
+    .position = fanfare_position,
     .pipeline = true,
     .more_in_one = true,
     .topologies = ALL_TOPOLOGIES,

@@ -13,6 +13,9 @@ bench_load_SOURCES = \
 	bench/load/clock.h \
 	bench/load/cmd_ingest.c \
 	bench/load/cmd_latency.c \
+	bench/load/cmd_post.c \
+	bench/load/cmd_replay.c \
+	bench/load/cmd_resume.c \
 	bench/load/cmd_stall.c \
 	bench/load/cmd_storm.c \
 	bench/load/cmd_window.c \

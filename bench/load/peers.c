@@ -30,6 +30,9 @@ void peer_add_names(const struct sub *s, struct buf *out)
     case TOPOLOGY_PATTERNS:
         buf_addf(out, "room.%u.*", s->index);
         break;
+    case TOPOLOGY_WIDE:
+        buf_adds(out, "wide.*");
+        break;
     }
 }
 
@@ -47,6 +50,9 @@ void peer_add_target(const struct plan *pl, const struct msg *m, struct buf *out
         break;
     case TOPOLOGY_PATTERNS:
         buf_adds(out, "room.");
+        break;
+    case TOPOLOGY_WIDE:
+        buf_adds(out, "wide.");
         break;
     }
     buf_addu(out, m->target);

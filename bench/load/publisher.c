@@ -206,7 +206,8 @@ uint64_t publisher_room(void)
     return d->batch_only ? MOST_BATCH : 1;
 }
 
-static void put(uint64_t first, uint32_t target, unsigned k)
+/* The messages have slots, which say their targets. */
+static void put(uint64_t first, unsigned k)
 {
     const struct dialect *d = bench.plan.dialect;
     struct msg *m = reallocarray(p->batch, k, sizeof(*m));
@@ -219,6 +220,7 @@ static void put(uint64_t first, uint32_t target, unsigned k)
     }
     p->data.len = 0;
     for (unsigned i = 0; i < k; i++) {
+        uint32_t target = slot_of(first + i)->target;
         size_t start = p->data.len;
         messages_data(first + i, target, &p->data);
         m[i] = (struct msg){.n = first + i, .target = target, .len = p->data.len - start};
@@ -240,18 +242,27 @@ void publisher_put(unsigned k, bool batch, const int64_t *due)
 {
     uint64_t first = bench.messages.published;
     for (unsigned i = 0; i < k; i++) {
-        struct slot *s = messages_next(0, bench.live);
+        struct slot *s = messages_next(0, bench.live + bench.away);
         if (due != NULL) {
             s->due = due[i];
         }
     }
     if (batch) {
-        put(first, 0, k);
+        put(first, k);
         return;
     }
     for (unsigned i = 0; i < k; i++) {
-        put(first + i, 0, 1);
+        put(first + i, 1);
     }
+}
+
+void publisher_put_spread(unsigned k, uint32_t targets)
+{
+    uint64_t first = bench.messages.published;
+    for (unsigned i = 0; i < k; i++) {
+        messages_next((uint32_t)((first + i) % targets), 0);
+    }
+    put(first, k);
 }
 
 void publisher_put_to(uint32_t target)
@@ -269,5 +280,5 @@ void publisher_put_to(uint32_t target)
         slot_of(e->tail)->link = n;
     }
     e->tail = n;
-    put(n, target, 1);
+    put(n, 1);
 }

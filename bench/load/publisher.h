@@ -30,6 +30,8 @@ uint64_t publisher_room(void);
 /* Publishes the next k messages to everybody; with `batch` in one request. `due`
  * is when each should have been; NULL: now. publisher_flush sends. */
 void publisher_put(unsigned k, bool batch, const int64_t *due);
+/* Publishes the next k messages in one request, to targets 0 to targets-1 in turn. */
+void publisher_put_spread(unsigned k, uint32_t targets);
 /* Publishes one message to this target. */
 void publisher_put_to(uint32_t target);
 void publisher_flush(void);

@@ -78,8 +78,12 @@ raw() {
 }
 
 start_raw
-printf '%s\n' 'fanout window=1 seconds=0.2' 'fanout window=16 seconds=0.2 size=4096' \
-    'latency rate=500 seconds=0.2 warmup=0.1' 'burst count=3000' | raw 0
+raw 0 <<'END'
+fanout window=1 seconds=0.2
+fanout window=16 seconds=0.2 size=4096
+latency rate=500 seconds=0.2 warmup=0.1
+burst count=3000
+END
 all_done
 for pair in lose:lost duplicate:duplicate reorder:reordered damage:damaged; do
     start_raw --fault "${pair%:*}"
@@ -91,9 +95,11 @@ done
 start_raw --fault lose
 raw 1 --timeout 1 <<<'fanout window=1 seconds=20'
 says '"kind":"lost"'
-printf 'fanout size=3\n' | raw 2
-printf 'fanout sise=200\n' | raw 2
-printf 'fan\n' | raw 2
+raw 2 <<<'fanout size=3'
+raw 2 <<<'fanout sise=200'
+raw 2 <<<'fan'
+raw 2 <<<'resume'
+raw 2 <<<'keep'
 stop_server
 clients=1000000 raw 1 </dev/null
 says 'do not fit'
@@ -123,6 +129,9 @@ churn count=200 abort=1
 reconnect mode=rst
 fanout window=2 seconds=0.05 warmup=0
 reconnect mode=fin
+resume missed=20
+resume missed=230 size=300 at_once=7
+fanout window=4 seconds=0.05 warmup=0
 stall percent=10
 fanout window=4 seconds=0.1 warmup=0
 unstall
@@ -138,6 +147,37 @@ target window=16 seconds=0.05 warmup=0 targets=7
 END
         all_done
     done
+done
+
+# What is kept comes back, and it is noticed if some of it does not.
+nobody() {
+    clients=0 load "$@"
+}
+for dialect in fanfare-sse fanfare-ws; do
+    nobody 0 "$dialect" "$address" <<'END'
+post seconds=0.1 warmup=0.02
+post seconds=0.1 warmup=0.02 connections=16
+post seconds=0.1 warmup=0.02 batch=100
+END
+    all_done
+    # Names of their own for both, since the log keeps what was published before.
+    start_daemon
+    for what in 'channels 1' 'channels 40 --per-client 40' 'wide 150'; do
+        read -r topology targets more <<<"$what"
+        # shellcheck disable=SC2086 # none, or an option with its value
+        nobody 0 "$dialect" "$address" --topology "$topology" $more <<END
+keep count=900 targets=$targets
+replay
+replay seconds=0.1
+END
+        all_done
+        start_daemon
+    done
+    nobody 1 "$dialect" "$address" <<<$'keep count=1200\nreplay'
+    says 'waited for message 0 and got 200'
+    start_daemon --history 50
+    load 1 "$dialect" "$address" <<<'resume missed=60'
+    says 'was told that messages are missing'
 done
 
 # Slow readers: closed, or told what they miss, and never anything else.

@@ -32,18 +32,23 @@ def _cell(bench, entry: Entry, key: dict, command: str, values: dict, unit: str)
         where = f"{entry.label}, {bench.describe(key)}"
         try:
             bench.status(where)
-            short = _once(bench, entry, key["clients"], command, dict(values, seconds=SHORT_RUN))
-            long = _once(bench, entry, key["clients"], command, dict(values, seconds=LONG_RUN))
-            count = long[unit] - short[unit]
-            each = (long["instructions"] - short["instructions"]) / count
-            sends = (long["sends"] - short["sends"]) / count
+            figures = counted(bench, entry, key["clients"], command, values, unit)
             cell = bench.results.add_cell(NAME, dict(key, unit=unit))
-            cell.append({"server": entry.label, "round": 0, "instructions": each,
-                         "count": count, "sends": sends})
-            bench.line(f"    {where}: {each:,.0f} instructions for each {unit} message")
+            cell.append(dict(figures, server=entry.label, round=0))
+            bench.line(f"    {where}: {figures['instructions']:,.0f} instructions for each {unit} "
+                       "message")
         except Exception as error:
             bench.failed(NAME, entry.label, where, str(error))
     bench.advance(estimate)
+
+
+def counted(bench, entry: Entry, clients: int, command: str, values: dict, unit: str) -> dict:
+    """Of each message that is `unit` (delivered, published); also used by other parts."""
+    short = _once(bench, entry, clients, command, dict(values, seconds=SHORT_RUN))
+    long = _once(bench, entry, clients, command, dict(values, seconds=LONG_RUN))
+    count = long[unit] - short[unit]
+    return {"instructions": (long["instructions"] - short["instructions"]) / count,
+            "sends": (long["sends"] - short["sends"]) / count, "count": count}
 
 
 def _once(bench, entry: Entry, clients: int, command: str, values: dict) -> dict:
@@ -54,7 +59,7 @@ def _once(bench, entry: Entry, clients: int, command: str, values: dict) -> dict
             return super().run(["valgrind", "--tool=callgrind", "-q",
                                 f"--callgrind-out-file={counts}", *args], **others)
 
-    extra = ["--heartbeat=1h"]
+    extra = ["--heartbeat=1h", *entry.extra]
     # Looking for work instead of sleeping costs instructions that depend on the clock.
     if gateway.has_option(bench.program("fanfare"), "--busy-poll"):
         extra.append("--busy-poll=0")

@@ -118,8 +118,9 @@ def memory(page: Page, part: Part) -> str:
         out.append(text.table(["each client has", "clients", "SSE user", "kernel",
                                "WebSocket user", "kernel"], rows))
         out.append(_per_channel(part))
-    out.append("\nThis version keeps no messages after delivery, so there is no memory for a kept "
-               "message to measure.\n")
+    if page.results.part("kept"):
+        out.append("\nWhat a kept message takes is told in [Memory of kept messages]"
+                   "(#memory-of-kept-messages).\n")
     return "\n".join(x for x in out if x)
 
 

@@ -5,7 +5,7 @@ import re
 
 from lib import names, text
 from lib.parts import BY_NAME
-from lib.report import costs, delays, headline, rates, targets
+from lib.report import costs, delays, headline, keeping, rates, targets
 from lib.report.tools import FLAG, Page, in_order
 from lib.results import Results
 
@@ -21,6 +21,11 @@ SECTIONS = {
     "instructions": ("Instructions", costs.instructions),
     "slow": ("Clients that stop reading", delays.slow),
     "storm": ("Storms", delays.storm),
+    "history": ("What history costs", keeping.history),
+    "store": ("Publishing with a durable store", keeping.store),
+    "resume": ("Coming back after a break", keeping.resume),
+    "replay": ("Replaying what is kept", keeping.replay),
+    "kept": ("Memory of kept messages", keeping.kept),
 }
 
 
@@ -67,17 +72,32 @@ same kind, which the script installs. Whoever doubts a figure can run it again: 
 
 Measured on {raw['started']} with {_version(results)}, in {text.seconds(raw.get('seconds', 0))}; \
 each figure is the median of {raw['rounds']} runs. "±" is half the distance from the least run \
-to the greatest.
+to the greatest.{_added(results)}
 """
+
+
+def _added(results: Results) -> str:
+    """Which parts are of another time than the rest."""
+    made = {}
+    for name, raw in results.raw["parts"].items():
+        if "added" in raw:
+            made.setdefault((raw["added"]["started"], raw["added"]["revision"]),
+                            []).append(SECTIONS[name][0])
+    return "".join(f" Measured on {started}, with {_commit(revision)}: {', '.join(titles)}."
+                   for (started, revision), titles in made.items())
+
+
+def _commit(revision: str) -> str:
+    if revision.endswith("+"):
+        return f"commit `{revision[:-1]}` and changes after it"
+    return f"commit `{revision}`" if revision else "a version without a name"
 
 
 def _version(results: Results) -> str:
     servers = results.raw["servers"]
     version = next((servers[n]["version"] for n in names.OWN if n in servers), "fanfare")
     commit = results.raw.get("revision", "")
-    if commit.endswith("+"):
-        return f"{version} (commit `{commit[:-1]}` and changes after it)"
-    return version + (f" (commit `{commit}`)" if commit else "")
+    return version + (f" ({_commit(commit)})" if commit else "")
 
 
 def _failures(results: Results) -> str:
@@ -168,9 +188,10 @@ LIMITS = """\
 - All clients are well-behaved, of one kind and on one channel, unless a section says otherwise.
 - Memory is read when it has come to rest, not at its peak, and a runtime with a garbage collector
   may hold more than it needs.
-- Peers run as their documentation recommends, not as an expert of each might tune them. Several of
-  them do things that Fanfare does not (clusters, persistence, acknowledgements), and pay for being
-  able to.
+- Peers run as their documentation recommends, not as an expert of each might tune them. Some of
+  them do things that Fanfare does not (clusters, other protocols), and pay for being able to. They
+  keep no messages here, except nchan (50 of a channel); what keeping them costs Fanfare is in
+  [What history costs](#what-history-costs).
 """
 
 
@@ -185,7 +206,7 @@ def _again(results: Results) -> str:
     commands = "\n".join(_command(line) for label, line in
                          sorted(results.raw.get("commands", {}).items()) if "," not in label)
     return f"""```
-script/bench                 # all of this page, about 45 minutes, and writes it again
+script/bench                 # all of this page, about 50 minutes, and writes it again
 script/bench --short         # a table of the essential in under three minutes
 script/bench --list          # the parts and how long each takes
 script/bench --parts fanout,latency --servers fanfare-ws,nats-ws --clients 1000

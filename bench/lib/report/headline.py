@@ -1,14 +1,15 @@
 """The first lines of the page: what it comes to, in a few sentences made from the figures."""
 
 from lib import names, text
-from lib.parts import fanout, memory
-from lib.report.tools import RAW, SSE, WS, best_peer, peers_in
+from lib.parts import fanout, history, memory, store
+from lib.report.tools import OWN, RAW, SSE, WS, best_peer, peers_in
 from lib.results import Cell, Results
 
 
 def points(results: Results) -> str:
     made = [point for point in (_fanout(results), _peers(results), _latency(results),
-                                _memory(results), _ingest(results)) if point]
+                                _memory(results), _ingest(results), _history(results),
+                                _resume(results)) if point]
     if not made:
         return ""
     return "## In short\n\n" + "".join(f"- {point}\n" for point in made)
@@ -89,3 +90,42 @@ def _ingest(results: Results) -> str:
     against = (f" (the best peer, {names.title(best[0])}, {text.count(best[1])})" if best else "")
     return (f"It takes {text.count(one)} publications a second one by one on one connection"
             f"{against}, and {text.count(many)} in batches.")
+
+
+def _history(results: Results) -> str:
+    part = results.part("history")
+    found = []
+    for cell in part.where(clients=fanout.CLIENTS) if part else []:
+        if "window" in cell.key:
+            found += [cell.ratio(history.label(own, history.ON), history.label(own, history.OFF))
+                      for own in OWN]
+    found = [ratio.median for ratio in found if ratio]
+    if not found:
+        return ""
+    least, most = f"{min(found):.2f}", f"{max(found):.2f}"
+    between = least if least == most else f"{least} to {most}"
+    return (f"With history on, which is the default, fan-out to {text.whole(fanout.CLIENTS)} "
+            f"clients is {between} of that without{_durable(results)}.")
+
+
+def _durable(results: Results) -> str:
+    part = results.part("store")
+    cells = [part.cell(**how) for how in store.HOW] if part else []
+    rates = [cell.median(store.label("--sync always"), "rate") for cell in cells if cell]
+    if len(rates) < 3 or None in rates:
+        return ""
+    return (f"; with a durable store, each answer after its commit, {text.count(rates[0])} "
+            f"publications a second are taken on one connection one by one, "
+            f"{text.count(rates[1])} on 16, and {text.count(rates[2])} in batches")
+
+
+def _resume(results: Results) -> str:
+    part = results.part("resume")
+    cells = [c for c in part.cells if c.runs] if part else []
+    took = [cells[0].median(own, "seconds") for own in OWN] if cells else [None]
+    if None in took:
+        return ""
+    key = cells[0].key
+    return (f"{text.whole(key['clients'])} clients that come back at once and each missed "
+            f"{key['missed']} messages have all of them after {took[0]:.2f} s by SSE and "
+            f"{took[1]:.2f} s by WebSocket.")

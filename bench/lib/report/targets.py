@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from lib import names, stats, text
-from lib.parts import fanout, memory, targeting
+from lib.parts import fanout, history, memory, targeting
 from lib.report.delays import queue_bound
-from lib.report.tools import RAW, SSE, WS, best_peer, cpu_each
+from lib.report import keeping
+from lib.report.tools import OWN, RAW, SSE, best_peer, cpu_each
 from lib.results import Cell, Results
 
-OWN = (SSE, WS)
 FACTORS = (("centrifuge-ws", 2.0), ("nats-ws", 2.0), ("nchan-sse", 3.5), ("nchan-ws", 3.5),
            ("node-ws", 4.5), ("socketio", 7.0))
 
@@ -47,7 +47,7 @@ def times(value: float) -> str:
 def all_of(results: Results) -> list[Target]:
     found = []
     for section in (_memory, _raw_ratios, _factors, _latency, _flat, _connect, _ingest, _slow,
-                    _storm):
+                    _storm, _history):
         found += section(results)
     return found
 
@@ -206,6 +206,21 @@ def _storm(results: Results) -> list[Target]:
             rows.append(Target(f"refused without a reason of {text.whole(cell.key['clients'])} "
                                f"that reconnect, {names.title(own)}", "0", text.whole(failed),
                                -float(failed)))
+    return rows
+
+
+def _history(results: Results) -> list[Target]:
+    part = results.part("history")
+    rows = []
+    for cell in part.cells if part else []:
+        for own in OWN if "window" in cell.key else ():
+            found = cell.ratio(history.label(own, history.ON), history.label(own, history.OFF))
+            if found:
+                clients = cell.key["clients"]
+                rows.append(at_least(
+                    f"live {keeping.what(cell.key)}, with history over without, "
+                    f"{names.title(own)}, {text.whole(clients)} client" + "s" * (clients != 1),
+                    0.95, found.median))
     return rows
 
 

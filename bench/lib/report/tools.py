@@ -10,7 +10,7 @@ from lib.svg import Point, Row
 # Behind a rate for which the generator was the limit, not the server.
 FLAG = "†"
 RAW = "raw"
-SSE, WS = "fanfare-sse", "fanfare-ws"
+SSE, WS = OWN = "fanfare-sse", "fanfare-ws"
 
 
 class Page:

@@ -1,7 +1,7 @@
 """Made-up results in which every part has something, for the tests of the report."""
 
 from lib import names
-from lib.parts import memory, targeting
+from lib.parts import history, kept, memory, replay, store, targeting
 from lib.results import Results
 
 RATES = {"raw": 390e3, "fanfare-sse": 368e3, "fanfare-ws": 371e3, "nchan-sse": 227e3,
@@ -27,7 +27,7 @@ def results() -> Results:
     for name in names.ALL:
         made.raw["servers"][name] = {"version": f"{name} 1.0", "config": "as it comes"}
     for fill in (_raw, _fanout, _latency, _targeting, _ingest, _memory, _connect, _shards,
-                 _instructions, _slow, _storm):
+                 _instructions, _slow, _storm, _history, _store, _resume, _replay, _kept):
         made.begin(fill.__name__[1:])
         fill(made)
     return made
@@ -151,3 +151,52 @@ def _storm(made: Results) -> None:
     _runs(made, "storm", {"storm": "heartbeats", "clients": 10000, "option": "--heartbeat=2s"},
           {s: {"heartbeats": 11000, "p50_us": 500.0, "p99_us": 900.0, "p999_us": 1500.0}
            for s in names.OWN})
+
+
+def _history(made: Results) -> None:
+    def of(rate: float) -> dict:
+        return {history.label(s, which): _rate(rate * (0.97 if which == history.ON else 1))
+                for s in names.OWN for which in history.EXTRA}
+
+    for clients in (0, 1):
+        for mode in history.MODES:
+            _runs(made, "history", {"clients": clients, "mode": mode}, of(3e4))
+    for clients in history.FANOUT:
+        for window in history.WINDOWS:
+            _runs(made, "history", {"clients": clients, "window": window}, of(4e5))
+    for what in history.COUNTED:
+        _runs(made, "history", {"counted": what},
+              {history.label(s, which): {"instructions": 103.0 if which == history.ON else 100.0}
+               for s in names.OWN for which in history.EXTRA})
+
+
+def _store(made: Results) -> None:
+    made.add_cell("store", {"what": store.DISK}).append(
+        {"server": store.DISK, "round": 0, "sync_p50_us": 1040.0, "sync_p99_us": 7e3,
+         "filesystem": "ext4"})
+    for how in store.HOW:
+        of = {store.label(mode): dict(_rate(3e4 / (number + 1)), written_rate=9e3,
+                                      answer_p50_us=30.0 * number + 30,
+                                      answer_p99_us=90.0 * number + 90)
+              for number, mode in enumerate(store.MODES)}
+        _runs(made, "store", how, of)
+
+
+def _resume(made: Results) -> None:
+    _runs(made, "resume", {"clients": 10000, "missed": 100, "size": 200},
+          {s: dict(_rate(9e5), seconds=1.1, connect_rate=9e3, refused=3, p50_us=4e5)
+           for s in names.OWN})
+
+
+def _replay(made: Results) -> None:
+    for what in replay.WHAT:
+        _runs(made, "replay", {"what": what, "kept": replay.KEPT, "size": 200},
+              {s: dict(_rate(1.2e6), byte_rate=4.6e8, calm_p99_us=110.0, other_p99_us=900.0,
+                       other_max_us=5e3) for s in names.OWN})
+
+
+def _kept(made: Results) -> None:
+    for channels in kept.CHANNELS:
+        _runs(made, "kept", {"channels": channels, "kept": replay.KEPT, "size": 200},
+              {s: {"each": 840.0, "wire": 376 if s.endswith("sse") else 353}
+               for s in names.OWN})

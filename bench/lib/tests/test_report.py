@@ -1,3 +1,5 @@
+import contextlib
+import io
 import os
 import re
 import tempfile
@@ -70,6 +72,26 @@ class Document(unittest.TestCase):
             self.assertTrue(words in " ".join(self.page[:self.page.index("## Targets")].split()),
                             words)
 
+    def test_kept_messages_are_compared_with_their_frames(self):
+        self.has("| 200,000 | 10,000 | 840 B ±4 % | 729 B | 1.15 |")
+
+    def test_instructions_are_compared(self):
+        self.has("| a publication, batch | 103 | 100 | 0.971 |")
+
+    def test_durable_publishing_is_compared_with_memory(self):
+        self.has("| `--sync always` | 7.50k ±4 % | 0.25 |")
+
+    def test_parts_of_another_time_are_named(self):
+        later = sample.results()
+        later.raw["parts"]["kept"]["added"] = {"started": "2026-03-04 05:06 UTC",
+                                               "revision": "fedcba9876+"}
+        with tempfile.TemporaryDirectory() as folder:
+            with open(document.write(later, folder)[0], encoding="utf-8") as file:
+                page = " ".join(file.read().split())
+        self.assertTrue("Measured on 2026-03-04 05:06 UTC, with commit `fedcba9876` and changes "
+                        "after it: Memory of kept messages." in page)
+        self.has("is half the distance from the least run to the greatest.\n")
+
     def test_failures_are_shown(self):
         failed = sample.results()
         failed.note("fanout", "failed", "nats-ws", "1,000 clients", "subscriber 3 lost | message 7")
@@ -106,6 +128,13 @@ class Document(unittest.TestCase):
 
 
 class Arguments(unittest.TestCase):
+    def test_only_whole_parts_are_added(self):
+        given = options.read(["--add", "kept.json", "--parts", "history,kept"])
+        self.assertEqual(given.parts, ["history", "kept"])
+        for wrong in (["--add", "x"], ["--add", "x", "--parts", "kept", "--short"]):
+            with self.assertRaises(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+                options.read(wrong)
+
     def test_those_of_the_machine_are_left_out(self):
         self.assertEqual(options.told(["--build", "x", "--short", "--output", "y", "--parts", "a"]),
                          ["--short", "--parts", "a"])
@@ -116,7 +145,8 @@ class Targets(unittest.TestCase):
     def test_all_kinds_are_judged(self):
         words = " ".join(t.what for t in targets.all_of(sample.results()))
         for part in ("user memory", "strict", "coalesced", "socket.io", "p99 at 50,000", "single",
-                     "connects a second", "sequential", "batches", "do not read", "reason"):
+                     "connects a second", "sequential", "batches", "do not read", "reason",
+                     "with history over without"):
             self.assertIn(part, words)
 
     def test_verdicts(self):
