@@ -132,6 +132,9 @@ void message_release(struct router *r, struct message *m)
     if (m->ack) {
         await_ack(r, m);
     }
+    if (r->metrics) {
+        metrics_add(r->metrics, METRIC_MATCHED, m->matched);
+    }
     post(r, m);
     message_unref(m);
 }

@@ -92,6 +92,7 @@ Test(replays, in_order_then_synced_then_live)
     (void)open_at(&plain_sse, NULL, "a", at(1), &peer);
     publish("a", 1);
     expect(peer, "C1 2 3 5 S5 6");
+    cr_assert_eq(rig_metric(r, METRIC_MATCHED), 1);
     cr_assert_eq(rig_metric(r, METRIC_REPLAYING), 0);
     cr_assert_eq(rig_metric(r, METRIC_REPLAYED), 3);
     close(peer);
