@@ -188,15 +188,10 @@ static void drop_first(struct history *h, struct lane *l)
     }
 }
 
-static int grow(struct lane *l)
+static int resize(struct lane *l, uint32_t cap)
 {
-    uint32_t cap = l->cap ? l->cap * 2 : RING_MIN;
-    struct history_item *ring;
+    struct history_item *ring = malloc(cap * sizeof(*ring));
 
-    if (l->n < l->cap) {
-        return 0;
-    }
-    ring = malloc(cap * sizeof(*ring));
     if (!ring) {
         return ERR_NOMEM;
     }
@@ -210,26 +205,20 @@ static int grow(struct lane *l)
     return 0;
 }
 
+static int grow(struct lane *l)
+{
+    if (l->n < l->cap) {
+        return 0;
+    }
+    return resize(l, l->cap ? l->cap * 2 : RING_MIN);
+}
+
 /* After most have gone the ring may be far too large. */
 static void shrink(struct lane *l)
 {
-    struct history_item *ring;
-    uint32_t cap = l->cap / 4;
-
-    if (l->cap <= 64 || l->n > l->cap / 8) {
-        return;
+    if (l->cap > 64 && l->n <= l->cap / 8) {
+        (void)!resize(l, l->cap / 4); /* without memory it stays large */
     }
-    ring = malloc(cap * sizeof(*ring));
-    if (!ring) {
-        return; /* then it stays large */
-    }
-    for (uint32_t i = 0; i < l->n; i++) {
-        ring[i] = *lane_item(l, i);
-    }
-    free(l->ring);
-    l->ring = ring;
-    l->cap = cap;
-    l->head = 0;
 }
 
 uint32_t lane_seek(const struct lane *l, uint64_t after)
