@@ -4,21 +4,20 @@
 #include "conn/stream.h"
 #include "proto/json.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 /* How long one turn of the loop spends on slices, microseconds. */
 #define TURN_US 1000
+
 /* ---- making one ---- */
 
-static char *copy(char **to, struct str s, struct str *out)
+static void copy(char **to, struct str s, struct str *out)
 {
     *out = (struct str){*to, s.len};
     if (s.len) {
         memcpy(*to, s.p, s.len);
     }
     *to += s.len;
-    return *to;
 }
 
 static struct stream_replay *replay_new(struct stream *s, struct str user, const struct str *names,
@@ -195,36 +194,23 @@ static void put_gaps(struct stream *s, const struct replay_slice *slice, struct 
     put(s, &sb);
 }
 
-/* A message that does not move the stream's position: of a subscription's own
- * replay, or one that waited for the user from before the position. */
-static bool put_aside(struct stream *s, const struct stream_replay *sr, struct frame *f)
-{
-    struct outbuf *b;
-
-    if (sr->rp.whole) {
-        return stream_put_again(s, f, 0);
-    }
-    b = outbuf_of_frame(f, s->position, &s->env->held);
-    if (!b) {
-        return false;
-    }
-    b->direct = true;
-    b->policy = 1 + SLOW_DISCONNECT; /* no gap would cover it, so it never gives way */
-    stream_put(s, b);
-    outbuf_unref(b);
-    return true;
-}
-
+/* What waited for the user from before the stream's position, and what is of a
+ * subscription's own replay, does not move the position. */
 static bool put_item(struct stream *s, const struct stream_replay *sr, const struct core_item *it)
 {
+    bool whole = sr->rp.whole;
     struct outbuf *b;
 
-    if (!sr->rp.whole || it->seq <= s->position) {
-        return put_aside(s, sr, it->frame);
+    if (whole && it->seq <= s->position) {
+        return stream_put_again(s, it->frame, 0);
     }
-    b = outbuf_of_frame(it->frame, it->seq, &s->env->held);
+    b = outbuf_of_frame(it->frame, whole ? it->seq : s->position, &s->env->held);
     if (!b) {
         return false;
+    }
+    if (!whole) {
+        b->direct = true;
+        b->policy = 1 + SLOW_DISCONNECT; /* no gap would cover it, so it never gives way */
     }
     stream_put(s, b);
     outbuf_unref(b);
@@ -293,23 +279,19 @@ static void end_replay(struct stream *s, struct cursor top)
 static void put_unacked(struct stream *s)
 {
     struct stream_replay *sr = s->replays;
-    size_t bytes = 0;
-    unsigned n = 0;
+    struct again v[REPLAY_SLICE];
+    unsigned n = router_unacked(s->env->router, &s->member, sr->rp.user_after, s->env->now_ms,
+                                &sr->unacked_after, v, sr->rp.max_items, sr->rp.max_bytes);
 
-    while (is_open(s) && n < sr->rp.max_items && bytes < sr->rp.max_bytes) {
-        struct again a;
-        if (!router_unacked(s->env->router, &s->member, sr->rp.user_after, s->env->now_ms,
-                            &sr->unacked_after, &a, 1)) {
-            take_out(s, sr);
-            stream_mark_dirty(s); /* the next one's turn may have come */
-            return;
-        }
-        bytes += frame_size(a.frame);
-        n++;
-        if (!stream_put_again(s, a.frame, a.attempt)) {
+    if (n == 0) {
+        take_out(s, sr);
+        stream_mark_dirty(s); /* the next one's turn may have come */
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (is_open(s) && !stream_put_again(s, v[i].frame, v[i].attempt)) {
             stream_end(s, 1011, "out of memory");
         }
-        frame_unref(a.frame);
+        frame_unref(v[i].frame);
     }
 }
 

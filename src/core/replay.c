@@ -50,8 +50,8 @@ static void enter_lane(struct slicing *sl, enum gap_scope scope, enum target_kin
     }
     replay_gap_lane(sl, scope, name, l, told);
     if (l && l->n) {
-        sl->s->lanes[sl->nlanes++] = (struct replay_lane){
-            l, lane_seek(l, replay_base(sl->rp, kind == TARGET_USER)), kind == TARGET_USER};
+        sl->s->lanes[sl->nlanes++] =
+            (struct replay_lane){l, lane_seek(l, replay_base(sl->rp, kind == TARGET_USER))};
     }
 }
 
@@ -165,7 +165,7 @@ static int join(struct slicing *sl, struct member *m)
 static void shorten_queue(struct slicing *sl)
 {
     const struct replay *rp = sl->rp;
-    struct lane *l = rp->whole && rp->user.len ? history_find(sl->h, TARGET_USER, rp->user) : NULL;
+    struct lane *l = replay_user_lane(sl->r, rp);
 
     if (!l || !l->queued || l->queued <= rp->user_after) {
         return;

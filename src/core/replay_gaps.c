@@ -96,10 +96,7 @@ static void look_after(const struct slicing *sl, struct pattern_loss *pl)
         if (l->last == 0) { /* it has had none yet, and stands anywhere */
             continue;
         }
-        if (since ? l->last_at < since : l->last <= base) {
-            return;
-        }
-        if (!look_at(sl, pl, l)) {
+        if ((since ? l->last_at < since : l->last <= base) || !look_at(sl, pl, l)) {
             return;
         }
     }

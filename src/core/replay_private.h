@@ -18,7 +18,6 @@
 struct replay_lane {
     struct lane *lane;
     uint32_t i;
-    bool user;
 };
 
 /* A slice being made. */
@@ -46,6 +45,11 @@ static inline unsigned replay_looks(const struct replay *rp)
 static inline uint64_t replay_base(const struct replay *rp, bool user)
 {
     return !user && rp->others_after > rp->at ? rp->others_after : rp->at;
+}
+/* Of the stream's user; NULL: there is none. */
+static inline struct lane *replay_user_lane(const struct router *r, const struct replay *rp)
+{
+    return rp->whole && rp->user.len ? history_find(&r->history, TARGET_USER, rp->user) : NULL;
 }
 static inline const struct history_item *replay_item(const struct lane *l, uint64_t seq)
 {

@@ -99,13 +99,10 @@ static struct lane *lane_of(const struct router *r, const struct replay *rp, uns
     if (i < replay_names(rp)) {
         return history_find(h, TARGET_CHANNEL, rp->names[i]);
     }
-    if (!rp->whole) {
-        return NULL;
+    if (i == replay_names(rp)) {
+        return replay_user_lane(r, rp);
     }
-    if (i > replay_names(rp)) {
-        return history_find(h, TARGET_EVERYONE, STR_NONE);
-    }
-    return rp->user.len ? history_find(h, TARGET_USER, rp->user) : NULL;
+    return rp->whole ? history_find(h, TARGET_EVERYONE, STR_NONE) : NULL;
 }
 
 /* The same without patterns: from the ends of the lanes. */
@@ -206,8 +203,7 @@ static void start(struct replay *rp, const struct router *r, const struct positi
 /* Messages that wait for the user come too, wherever the rest begins. */
 static void start_at_queue(struct replay *rp, const struct router *r, const struct position *pos)
 {
-    const struct lane *l =
-        rp->whole && rp->user.len ? history_find(&r->history, TARGET_USER, rp->user) : NULL;
+    const struct lane *l = replay_user_lane(r, rp);
 
     rp->queue = l && l->queued;
     if (rp->queue) {

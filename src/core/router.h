@@ -150,10 +150,10 @@ struct again {
 unsigned router_acks_due(struct router *r, uint64_t mono_ms, struct again *out, unsigned max);
 /* On the member's thread, once it is joined: what its user has not acknowledged
  * of the messages up to and including seq `upto`; later ones have just been
- * replayed, and are counted as delivered. *after starts as 0; to be called again
- * while it returns `max`. */
+ * replayed, and are counted as delivered. Up to `max`, and about `max_bytes` of
+ * them at a time; *after starts as 0; to be called again until it returns 0. */
 unsigned router_unacked(struct router *r, struct member *m, uint64_t upto, uint64_t mono_ms,
-                        uint64_t *after, struct again *out, unsigned max);
+                        uint64_t *after, struct again *out, unsigned max, size_t max_bytes);
 /* Once a second or so: what is too old goes. Bounded work; true if some is left. */
 bool router_tidy(struct router *r, uint64_t now_ms);
 

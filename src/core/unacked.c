@@ -148,17 +148,18 @@ static bool is_kept(const struct router *r, const struct ack *k)
 }
 
 unsigned router_unacked(struct router *r, struct member *m, uint64_t upto, uint64_t mono_ms,
-                        uint64_t *after, struct again *out, unsigned max)
+                        uint64_t *after, struct again *out, unsigned max, size_t max_bytes)
 {
     struct str user = member_user(m);
     struct ack *next;
+    size_t bytes = 0;
     unsigned n = 0;
 
     if (!r->acks || user.len == 0) {
         return 0;
     }
     router_lock(r);
-    for (struct ack *k = acks_first(r->acks, user); k && n < max; k = next) {
+    for (struct ack *k = acks_first(r->acks, user); k && n < max && bytes < max_bytes; k = next) {
         next = acks_after(k);
         if (k->seq <= *after) {
             continue;
@@ -171,6 +172,7 @@ unsigned router_unacked(struct router *r, struct member *m, uint64_t upto, uint6
         } else if (is_expired(r, k) || (is_tried(r, k) && k->due_ms == 0)) {
             drop(r, k, METRIC_GIVEN_UP);
         } else if (!is_tried(r, k)) { /* else the last one's time runs yet */
+            bytes += frame_size(k->frame);
             out[n++] = send_again(r, k, m, mono_ms);
         }
     }

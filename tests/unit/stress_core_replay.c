@@ -127,7 +127,7 @@ static void turn(struct shard *s, unsigned slot)
     } else if (what == 11 && c->user >= 0) {
         struct again v[4];
         uint64_t after = 0;
-        unsigned n = router_unacked(s->w->r, &c->m, c->from, 1000, &after, v, 4);
+        unsigned n = router_unacked(s->w->r, &c->m, c->from, 1000, &after, v, 4, SIZE_MAX);
         while (n) {
             frame_unref(v[--n].frame);
         }

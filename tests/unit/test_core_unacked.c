@@ -65,7 +65,8 @@ static const char *unacked(struct reader *b, uint64_t upto)
     struct again v[16];
     uint64_t after = 0;
 
-    return again_text(v, router_unacked(k.h.r, &b->m, upto, k.mono_ms, &after, v, 16), b->m.id);
+    return again_text(v, router_unacked(k.h.r, &b->m, upto, k.mono_ms, &after, v, 16, SIZE_MAX),
+                      b->m.id);
 }
 
 static const char *waiting(const char *user)
@@ -261,7 +262,7 @@ Test(unacked, without_keep)
     cr_assert_eq(h_init(&h), 0);
     cr_assert_eq(router_ack(h.r, STR_LIT("u"), STR_LIT("x")), ERR_NOT_FOUND);
     cr_assert_eq(router_acks_due(h.r, 1000, v, 1), 0u);
-    cr_assert_eq(router_unacked(h.r, &m, 0, 1000, &after, v, 1), 0u);
+    cr_assert_eq(router_unacked(h.r, &m, 0, 1000, &after, v, 1, SIZE_MAX), 0u);
     cr_assert_eq(router_user_unacked(h.r, STR_LIT("u"), u, 1, &total, &given_up), 0u);
     cr_assert_eq(total + given_up, 0u);
     h_fini(&h);
@@ -324,6 +325,30 @@ Test(unacked, without_history)
     end();
 }
 
+/* Nor more bytes than it asks for, but always one. */
+Test(unacked, in_portions_of_bytes)
+{
+    struct reader b;
+    struct again v[4];
+    uint64_t after = 0;
+    char id[8];
+
+    keep((const char *const[]){"ack-timeout", "1s", NULL});
+    reader_open(&b, &k, 0, "u", "", "now");
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(id, sizeof(id), "i%u", i);
+        (void)send_ok("u", id);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned n = router_unacked(k.h.r, &b.m, 10, k.mono_ms, &after, v, 4, 1);
+        cr_assert_eq(n, 1u);
+        (void)again_text(v, n, b.m.id);
+    }
+    cr_assert_eq(router_unacked(k.h.r, &b.m, 10, k.mono_ms, &after, v, 4, 1), 0u);
+    reader_leave(&b);
+    end();
+}
+
 /* More than the caller has room for: it asks again. */
 Test(unacked, in_portions)
 {
@@ -340,7 +365,7 @@ Test(unacked, in_portions)
         (void)send_ok("u", id);
     }
     do {
-        n = router_unacked(k.h.r, &b.m, 10, k.mono_ms, &after, v, 4);
+        n = router_unacked(k.h.r, &b.m, 10, k.mono_ms, &after, v, 4, SIZE_MAX);
         (void)again_text(v, n, b.m.id);
         all += n;
     } while (n == 4);
