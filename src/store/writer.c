@@ -195,7 +195,7 @@ static enum db_sync sync_of(const struct store *st, uint64_t now)
     case SYNC_OFF:
         break;
     }
-    return DB_SYNC_OFF;
+    return DB_SYNC_NORMAL; /* OFF would let a power cut damage the file */
 }
 
 /* What is next: the batch, with what is due besides. */

@@ -78,8 +78,16 @@ function assertError(reply, code) {
 
 async function connect(t, query = '') {
   const ws = await RawWs.open(daemon.port, { path: `/ws${query && `?${query}`}` });
-  t.after(() => ws.destroy());
-  const connected = await ws.nextJson('fanfare.connected');
+  let connected;
+  // The next test counts who is there: this one is gone by then.
+  t.after(async () => {
+    ws.destroy();
+    if (connected) {
+      await poll(async () => (await http('GET', `/clients/${connected.data.clientId}`))
+        .status === 404);
+    }
+  });
+  connected = await ws.nextJson('fanfare.connected');
   assert.equal(connected.type, 'fanfare.connected');
   const synced = await ws.nextJson('fanfare.synced');
   assert.equal(synced.type, 'fanfare.synced');

@@ -40,7 +40,7 @@ static struct {
     atomic_long failed;  /* calls that did not */
     atomic_long syncs;
     atomic_long sync_us; /* how long a sync takes longer */
-    /* Looks on: before a write or truncation, after a sync. NULL: nobody does. */
+    /* Looks on: before a write, truncation or deletion, after a sync. NULL: nobody does. */
     void (*watch)(int op, const char *name);
 } shim;
 
@@ -223,6 +223,9 @@ static inline int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f,
 static inline int shim_delete(sqlite3_vfs *vfs, const char *name, int sync)
 {
     (void)vfs;
+    if (shim.watch) {
+        shim.watch(OP_DELETE, name);
+    }
     return shim_fails(OP_DELETE) ? SQLITE_IOERR_DELETE : shim.real->xDelete(shim.real, name, sync);
 }
 

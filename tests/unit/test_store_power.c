@@ -52,21 +52,35 @@ static const char *with(const char *name, const char *suffix)
     return text;
 }
 
-/* What the disk has of a file. */
-static void survive(const char *suffix)
+/* Into `synced`: what the disk may have of the file. Its length. What was cut off is
+ * there as it was, or gone. */
+static size_t surviving(const char *name)
 {
-    char name[200], copy[200];
-
-    snprintf(name, sizeof name, "%s%s", g.path, suffix);
-    snprintf(copy, sizeof copy, "%s%s", other.path, suffix);
     memset(synced, 0, sizeof synced);
     memset(now, 0, sizeof now);
     size_t before = read_whole(with(name, ".synced"), synced), after = read_whole(name, now);
     size_t size = rnd() % 8 < odds ? after : before;
-    for (size_t at = 0; at < size; at += SECTOR) {
+    for (size_t at = 0; at < size && at < after; at += SECTOR) {
         if (rnd() % 8 < odds) {
             memcpy(synced + at, now + at, SECTOR);
         }
+    }
+    return size;
+}
+
+/* Leaves on the disk of the others what has survived of a file. One that was
+ * deleted, and not written again and synced since, may be there as it was. */
+static void survive(const char *suffix)
+{
+    char name[200], copy[200];
+    size_t size;
+
+    snprintf(name, sizeof name, "%s%s", g.path, suffix);
+    snprintf(copy, sizeof copy, "%s%s", other.path, suffix);
+    if (access(with(name, ".gone"), F_OK) == 0 && rnd() % 8 >= odds) {
+        size = read_whole(with(name, ".gone"), synced);
+    } else {
+        size = surviving(name);
     }
     (void)unlink(copy);
     if (size > 0 || *suffix == '\0') {
@@ -79,6 +93,7 @@ static void watch(int op, const char *name)
     if (op == OP_SYNC) {
         size_t n = read_whole(name, now);
         write_whole(with(name, ".synced"), now, n);
+        (void)unlink(with(name, ".gone"));
     }
     if (!out && ops_left-- <= 0) {
         out = true;
@@ -87,6 +102,11 @@ static void watch(int op, const char *name)
         pthread_mutex_unlock(&g.r.lock);
         survive("");
         survive("-wal");
+    }
+    if (op == OP_DELETE && access(name, F_OK) == 0) {
+        size_t n = surviving(name);
+        write_whole(with(name, ".gone"), synced, n);
+        (void)unlink(with(name, ".synced"));
     }
 }
 
