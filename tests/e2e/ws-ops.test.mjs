@@ -84,7 +84,7 @@ async function connect(t, query = '') {
     ws.destroy();
     if (connected) {
       await poll(async () => (await http('GET', `/clients/${connected.data.clientId}`))
-        .status === 404);
+        .status === 404 || undefined, { what: 'the end of the client' });
     }
   });
   connected = await ws.nextJson('fanfare.connected');
