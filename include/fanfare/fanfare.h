@@ -92,6 +92,7 @@ struct fanfare_option_info {
     int live;      /* fanfare_reload applies it */
     int cli_only;  /* not in a config file or the environment */
     int hidden;    /* left out of --help */
+    int secret;    /* never on a command line, which others can see; not shown anywhere */
 };
 
 FANFARE_API FANFARE_CHECK int fanfare_options_new(struct fanfare_options **out);
@@ -108,6 +109,9 @@ FANFARE_API FANFARE_CHECK int fanfare_options_load_file(struct fanfare_options *
 /* FANFARE_MAX_BODY and the like, out of this process's environment. */
 FANFARE_API FANFARE_CHECK int fanfare_options_load_env(struct fanfare_options *o,
                                                        struct fanfare_why *why);
+/* The value of an option that is a single text, "" if it is not set; borrowed until it is
+ * set again. NULL for other options, and for secrets. */
+FANFARE_API const char *fanfare_options_text(const struct fanfare_options *o, const char *name);
 /* What no single value shows. fanfare_new checks too. */
 FANFARE_API FANFARE_CHECK int fanfare_options_check(const struct fanfare_options *o,
                                                     struct fanfare_why *why);
@@ -119,6 +123,10 @@ struct fanfare;
 /* Copies the options. Opens nothing yet but the log. */
 FANFARE_API FANFARE_CHECK int fanfare_new(const struct fanfare_options *o, struct fanfare **out,
                                           struct fanfare_why *why);
+/* Binds and listens, and reads certificates, but serves nobody yet and starts no thread:
+ * after it a program may give up the privileges that this needs. fanfare_start does it
+ * where it was not called. The URLs are known from then on. */
+FANFARE_API FANFARE_CHECK int fanfare_listen(struct fanfare *gw, struct fanfare_why *why);
 /* Binds, starts the threads and serves. FANFARE_ERR_IN_USE if another process
  * has the address, also with SO_REUSEPORT. After a failure the gateway can
  * only be freed. */
@@ -127,7 +135,8 @@ FANFARE_API FANFARE_CHECK int fanfare_start(struct fanfare *gw, struct fanfare_w
  * valid until fanfare_free; NULL past the last or before the start. */
 FANFARE_API const char *fanfare_url(const struct fanfare *gw, size_t index);
 /* Applies the options that are `live`, reopens the log file. Others that
- * differ are named in the log and stay as they are. */
+ * differ are named in the log and stay as they are. If the certificates cannot be
+ * read, the old ones stay, the rest applies, and the error says so. */
 FANFARE_API FANFARE_CHECK int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o,
                                              struct fanfare_why *why);
 /* Asks every client to leave, spread over the `drain` time: /ready says 503,
@@ -279,6 +288,117 @@ FANFARE_API FANFARE_CHECK int fanfare_store_export(const char *path, const char 
 FANFARE_API FANFARE_CHECK int fanfare_store_import(const char *path, const char *in, int new_epoch,
                                                    fanfare_store_progress *progress, void *user,
                                                    uint64_t *lines, struct fanfare_why *why);
+
+/* ---- keys of backends ---------------------------------------------------- */
+
+/* The file of the `keys` option; see fanfare-key(8). A running gateway reads it
+ * again at fanfare_reload. Every change is made whole or not at all; comments stay. */
+
+enum fanfare_right {
+    FANFARE_RIGHT_READ = 1,     /* read endpoints; subscribe to anything, as anybody */
+    FANFARE_RIGHT_ADMIN = 2,    /* disconnect, revoke */
+    FANFARE_RIGHT_TICKETS = 4,  /* make tickets */
+    FANFARE_RIGHT_USERS = 8,    /* publish to users, send to single clients */
+    FANFARE_RIGHT_EVERYONE = 16 /* publish to everyone */
+};
+
+struct fanfare_key {
+    size_t size;             /* set to sizeof(struct fanfare_key) by whoever fills it */
+    const char *id;          /* 1-40 of A-Za-z0-9- */
+    const char *publish;     /* channels and patterns, ", " between; "all"; NULL: none */
+    const char *certificate; /* of whose client certificate it is; NULL: none */
+    const char *peer;        /* which user may come by a unix socket; NULL: none */
+    uint64_t expires;        /* seconds since 1970; 0: never */
+    unsigned rights;         /* of enum fanfare_right */
+    unsigned secrets;        /* how many; for fanfare_key_add 0 or 1 */
+};
+
+/* Frees a text that one of the functions below made; zeroed first. */
+FANFARE_API void fanfare_secret_free(char *text);
+
+/* Adds a key to the file, which is made (mode 0600) if it is not there. *secret is the
+ * key's text, which is kept nowhere; NULL with key->secrets 0. FANFARE_ERR_EXISTS. */
+FANFARE_API FANFARE_CHECK int fanfare_key_add(const char *path, const struct fanfare_key *key,
+                                              char **secret, struct fanfare_why *why);
+/* What is in the file; everything is borrowed for the length of the call. */
+typedef void fanfare_key_visit(const struct fanfare_key *key, void *user);
+FANFARE_API FANFARE_CHECK int fanfare_key_list(const char *path, fanfare_key_visit *visit,
+                                               void *user, struct fanfare_why *why);
+/* Adds a secret to a key: old ones stay good. FANFARE_ERR_NOT_FOUND. */
+FANFARE_API FANFARE_CHECK int fanfare_key_rotate(const char *path, const char *id, char **secret,
+                                                 struct fanfare_why *why);
+/* Drops all secrets of a key but the newest; how many goes to *dropped. */
+FANFARE_API FANFARE_CHECK int fanfare_key_finish(const char *path, const char *id,
+                                                 unsigned *dropped, struct fanfare_why *why);
+FANFARE_API FANFARE_CHECK int fanfare_key_revoke(const char *path, const char *id,
+                                                 struct fanfare_why *why);
+
+/* ---- tokens of clients --------------------------------------------------- */
+
+struct fanfare_claim_list {
+    const char *const *items;
+    size_t n;
+};
+
+/* What a token says; NULL, 0 and empty lists are left out, but for a list of channels
+ * with `items` set: that one permits nothing. See fanfare-token(8). */
+struct fanfare_claims {
+    size_t size; /* set to sizeof(struct fanfare_claims) by the caller */
+    const char *user;
+    const char *issuer;
+    const char *audience;
+    const char *id;   /* jti; "auto": a random one */
+    const char *meta; /* a JSON object */
+    const char *info; /* JSON */
+    const char *more; /* a JSON object with further claims */
+    struct fanfare_claim_list channels, publish;
+    uint64_t issued; /* seconds since 1970, as the next two */
+    uint64_t not_before;
+    uint64_t expires;
+};
+
+/* Signs a token. `key` is ALG[@KID]=FILE, with a secret's file (HS256 ...) or that of a
+ * private key (PEM). *token is freed with fanfare_secret_free. */
+FANFARE_API FANFARE_CHECK int fanfare_token_sign(const char *key,
+                                                 const struct fanfare_claims *claims, char **token,
+                                                 struct fanfare_why *why);
+/* Makes a secret (HS256 ...) or a key pair in files that must not exist: `path` (mode 0600)
+ * and, of a pair, the public key in `path`.pub. */
+FANFARE_API FANFARE_CHECK int fanfare_token_keygen(const char *algorithm, const char *path,
+                                                   struct fanfare_why *why);
+
+/* What a token was found to be. */
+struct fanfare_token_report {
+    size_t size;     /* set to sizeof(struct fanfare_token_report) by the caller */
+    char *header;    /* JSON text, or NULL: not a token */
+    char *claims;    /* likewise; not to be believed unless `valid` */
+    char *user;      /* the `sub` of a valid token */
+    char *channels;  /* what it permits: names and patterns, with commas; NULL: every public one */
+    char *publish;   /* likewise; NULL: nothing */
+    uint64_t issued; /* seconds since 1970, as the next two; 0: not said */
+    uint64_t not_before;
+    uint64_t expires;
+    char key[256]; /* which value of token-key, or "token-jwks", has verified it, or "" */
+    char code[32]; /* as in a problem: "token_expired"; "" if it is valid */
+    int valid;
+};
+
+/* Holds a token against the options token-key, token-jwks, token-secret, token-issuer,
+ * token-audience and token-leeway, at the time `now` (seconds since 1970). FANFARE_OK if
+ * it could be examined: `out->valid` tells the outcome, and *why says what is wrong with
+ * it. Freed with fanfare_token_report_free in any case. */
+FANFARE_API FANFARE_CHECK int fanfare_token_check(const struct fanfare_options *o,
+                                                  const char *token, uint64_t now,
+                                                  struct fanfare_token_report *out,
+                                                  struct fanfare_why *why);
+FANFARE_API void fanfare_token_report_free(struct fanfare_token_report *report);
+
+/* Signs the name of a channel with the secret in a file, as the option channel-secret-file
+ * has it: who knows the signed name may subscribe, until `expires` (seconds since 1970; 0:
+ * for good). */
+FANFARE_API FANFARE_CHECK int fanfare_channel_sign(const char *secret_file, const char *channel,
+                                                   uint64_t expires, char **signed_name,
+                                                   struct fanfare_why *why);
 
 #ifdef __cplusplus
 }

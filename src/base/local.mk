@@ -1,7 +1,12 @@
 noinst_LTLIBRARIES += src/base/libff-base.la
 src_base_libff_base_la_SOURCES = \
+	src/base/bucket.c \
+	src/base/bucket.h \
+	src/base/cidr.c \
+	src/base/cidr.h \
 	src/base/clock.c \
 	src/base/clock.h \
+	src/base/dup.h \
 	src/base/err.c \
 	src/base/err.h \
 	src/base/intern.c \

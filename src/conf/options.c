@@ -91,6 +91,17 @@ static bool list_same(const struct opt_list *a, const struct opt_list *b)
     return same;
 }
 
+/* ---- strings ------------------------------------------------------------- */
+
+/* Secrets do not stay behind in freed memory. */
+static void string_free(char *text, unsigned flags)
+{
+    if (text != NULL && (flags & OPT_SECRET) != 0) {
+        explicit_bzero(text, strlen(text));
+    }
+    free(text);
+}
+
 /* ---- setting ------------------------------------------------------------- */
 
 static int set_list(struct options *o, enum opt_id id, const char *value, enum opt_source from,
@@ -126,7 +137,7 @@ static int set_string(struct options *o, enum opt_id id, const char *value, enum
     if (copy == NULL) {
         return errmsg_set(why, ERR_NOMEM, "%s: %s", options_info(id)->name, err_text(ERR_NOMEM));
     }
-    free(*field);
+    string_free(*field, options_info(id)->flags);
     *field = copy;
     return 0;
 }
@@ -246,10 +257,10 @@ int options_init(struct options *o)
 void options_fini(struct options *o)
 {
     for (unsigned id = 0; id < OPT_ID_COUNT; id++) {
-        enum opt_type type = options_info((enum opt_id)id)->type;
-        if (type == OPT_STRING) {
-            free(*(char **)field_of(o, id));
-        } else if (type == OPT_LIST) {
+        const struct opt_info *info = options_info((enum opt_id)id);
+        if (info->type == OPT_STRING) {
+            string_free(*(char **)field_of(o, id), info->flags);
+        } else if (info->type == OPT_LIST) {
             list_clear(field_of(o, id));
         }
     }

@@ -22,6 +22,7 @@ enum opt_type {
 #define OPT_LIVE 1u
 #define OPT_CLI 2u
 #define OPT_HIDDEN 4u
+#define OPT_SECRET 8u
 
 struct opt_list {
     char **items;
@@ -74,7 +75,8 @@ const struct opt_info *options_info(enum opt_id id);
 /* By name ("max-body"); OPT_ID_COUNT if there is none. */
 enum opt_id options_find(const char *name);
 
-/* All defaults. Freed with options_fini, also after an error. */
+/* All defaults. Freed with options_fini, also after an error. Whoever frees or replaces a
+ * value with OPT_SECRET zeroes it; no sentence shows one. */
 int options_init(struct options *o) FF_USE_RESULT;
 void options_fini(struct options *o);
 int options_copy(struct options *dst, const struct options *src) FF_USE_RESULT;
@@ -86,7 +88,7 @@ int options_copy(struct options *dst, const struct options *src) FF_USE_RESULT;
 int options_set(struct options *o, const char *name, const char *value, enum opt_source from,
                 struct errmsg *why) FF_USE_RESULT;
 /* `key = value` lines, # and ; comments; errors name file and line. OPT_CLI
- * options are refused. */
+ * options are refused, and OPT_SECRET ones if the file is open to others. */
 int options_load_file(struct options *o, const char *path, struct errmsg *why) FF_USE_RESULT;
 /* FANFARE_<NAME> variables ('-' is '_'); an unknown FANFARE_... is an error,
  * but for those that Kubernetes and Docker make up for a service of that name.
@@ -94,7 +96,9 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why) F
 int options_load_env(struct options *o, char *const *env, struct errmsg *why) FF_USE_RESULT;
 /* What no single value shows: ws-path, unix-mode, origins, policies, history's
  * bounds, store, listen addresses well-formed, no prefix with two policies or
- * bounds, max-message <= max-body, user-timeout > heartbeat is advised. */
+ * bounds, max-message <= max-body, user-timeout > heartbeat is advised; other
+ * machines only with keys or insecure-open; a tls-key for each tls-cert; what
+ * counts for nothing without something else has it. */
 int options_check(const struct options *o, struct errmsg *why) FF_USE_RESULT;
 /* Takes the OPT_LIVE values of `from`; *ignored counts the others that differ. */
 int options_apply_live(struct options *o, const struct options *from, unsigned *ignored)
@@ -142,6 +146,50 @@ const char *options_store_path(const struct options *o);
 /* In the order of the choices. */
 enum store_sync { SYNC_ALWAYS, SYNC_INTERVAL, SYNC_OFF };
 enum store_failure { STORE_FAILURE_REFUSE, STORE_FAILURE_MEMORY };
+
+/* Who may subscribe or, of clients, publish; in the order of strictness. */
+enum permit_who {
+    WHO_ANYONE,  /* whoever may connect */
+    WHO_USER,    /* whoever has a user's name from a credential */
+    WHO_GRANTED, /* whose credential lists the channel */
+    WHO_NOBODY
+};
+/* One `subscribe-for` or `publish-for` value (`id` says which), taken apart; the prefix is
+ * borrowed. */
+struct permit_rule {
+    struct str prefix;
+    enum permit_who who;
+};
+int options_parse_permit_rule(enum opt_id id, const char *text, struct permit_rule *out,
+                              struct errmsg *why) FF_USE_RESULT;
+/* Who may subscribe to the channel or pattern: the rule of its longest prefix, else granted for
+ * private and presence channels and anyone for the others. A rule for a prefix that is shorter
+ * than `private-` or `presence-` can close such channels, not open them. Of a pattern: the
+ * strictest that some channel of it may have. */
+enum permit_who options_subscribe_who(const struct options *o, struct str name);
+/* Which clients may publish to the channel: without a rule those whose token lists it. */
+enum permit_who options_publish_who(const struct options *o, struct str channel);
+
+/* One `rate-for` value. */
+struct rate_rule {
+    struct str prefix;
+    uint32_t count; /* a second; 0: no limit */
+    uint64_t bytes; /* a second; 0: no limit */
+};
+int options_parse_rate_rule(const char *text, struct rate_rule *out, struct errmsg *why)
+    FF_USE_RESULT;
+/* One `max-subscribers-for` value. */
+struct count_rule {
+    struct str prefix;
+    uint32_t count; /* 0: no limit */
+};
+int options_parse_count_rule(const char *text, struct count_rule *out, struct errmsg *why)
+    FF_USE_RESULT;
+/* The rule of the channel's longest prefix: 0 is no limit. */
+uint32_t options_max_subscribers(const struct options *o, struct str channel);
+/* Is anything configured that clients or backends could identify themselves with? If not:
+ * open mode. */
+bool options_have_keys(const struct options *o);
 
 /* Could any message have this policy? */
 bool options_slow_any(const struct options *o, enum slow_client policy);

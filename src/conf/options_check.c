@@ -1,5 +1,6 @@
 /* options_check.c - what no single value shows. */
 #include "conf/options_form.h"
+#include "conf/options_rules.h"
 #include "conf/options_value.h"
 
 #include <string.h>
@@ -70,47 +71,62 @@ static int check_history_rules(const struct options *o, struct errmsg *why)
     return rc;
 }
 
+/* Number `index` of listen and listen-plain together. */
+static const char *address(const struct options *o, unsigned index, enum opt_id *id)
+{
+    bool plain = index >= o->listen.n;
+    *id = plain ? OPT_ID_listen_plain : OPT_ID_listen;
+    return plain ? o->listen_plain.items[index - o->listen.n] : o->listen.items[index];
+}
+
 /* The same address twice would quietly share it with itself (SO_REUSEPORT). */
 static bool listed_before(const struct options *o, unsigned index, const struct listen_addr *a)
 {
     struct listen_addr other;
+    enum opt_id id;
     bool found = false;
     for (unsigned i = 0; !found && i < index && (a->is_unix || a->port != 0); i++) {
-        found = options_parse_listen(o->listen.items[i], &other, NULL) == 0 &&
+        found = options_parse_listen(address(o, i, &id), &other, NULL) == 0 &&
                 other.is_unix == a->is_unix && other.port == a->port &&
                 strcmp(other.host, a->host) == 0;
     }
     return found;
 }
 
-static int check_listen(const struct options *o, struct errmsg *why)
+static int check_address(const struct options *o, unsigned index, struct errmsg *why)
 {
     char shown[VALUE_SHOWN];
     struct listen_addr a;
+    enum opt_id id;
+    const char *text = address(o, index, &id);
+    const char *name = options_info(id)->name;
+    int rc = form_check(id, text, why);
+    if (rc == 0) {
+        rc = options_parse_listen(text, &a, why);
+    }
+    if (rc == 0 && listed_before(o, index, &a)) {
+        rc = errmsg_set(why, ERR_EXISTS, "%s: %s is given twice", name, value_shown(text, shown));
+    }
+    if (rc == 0 && !o->insecure_open && !options_have_keys(o) && !form_is_local(&a)) {
+        rc = errmsg_set(why, ERR_STATE,
+                        "%s: other machines can reach %s, and there are no keys: configure some "
+                        "(keys, api-key-file, token-key), listen on loopback, or let anyone "
+                        "publish with insecure-open",
+                        name, value_shown(text, shown));
+    }
+    return rc;
+}
+
+static int check_listen(const struct options *o, struct errmsg *why)
+{
+    int rc = 0;
     if (o->listen.n == 0) {
         return errmsg_set(why, ERR_INVALID, "listen: give at least one address");
     }
-    for (unsigned i = 0; i < o->listen.n; i++) {
-        const char *text = o->listen.items[i];
-        int rc = form_check(OPT_ID_listen, text, why);
-        if (rc == 0) {
-            rc = options_parse_listen(text, &a, why);
-        }
-        if (rc != 0) {
-            return rc;
-        }
-        if (listed_before(o, i, &a)) {
-            return errmsg_set(why, ERR_EXISTS, "listen: %s is given twice",
-                              value_shown(text, shown));
-        }
-        if (!o->insecure_open && !form_is_local(&a)) {
-            return errmsg_set(why, ERR_STATE,
-                              "listen: other machines can reach %s, and there are no keys: listen "
-                              "on loopback, or allow it with insecure-open",
-                              value_shown(text, shown));
-        }
+    for (unsigned i = 0; rc == 0 && i < o->listen.n + o->listen_plain.n; i++) {
+        rc = check_address(o, i, why);
     }
-    return 0;
+    return rc;
 }
 
 int options_check(const struct options *o, struct errmsg *why)
@@ -124,6 +140,12 @@ int options_check(const struct options *o, struct errmsg *why)
     }
     if (rc == 0) {
         rc = check_history_rules(o, why);
+    }
+    if (rc == 0) {
+        rc = rules_check(o, why);
+    }
+    if (rc == 0) {
+        rc = access_check(o, why);
     }
     if (rc == 0 && o->max_message > o->max_body) {
         char message[VALUE_NUMBER], body[VALUE_NUMBER];

@@ -23,7 +23,8 @@ struct reading {
     char *line;
     size_t cap;
     int lineno;
-    int rc; /* the first error, at rc_line; 0 as long as there is none */
+    bool others; /* may read the file, or write it */
+    int rc;      /* the first error, at rc_line; 0 as long as there is none */
     int rc_line;
     struct errmsg why;
 };
@@ -86,6 +87,10 @@ static int file_value(void *user, const char *section, const char *name, const c
     int rc;
     if (id != OPT_ID_COUNT && (options_info(id)->flags & OPT_CLI) != 0) {
         rc = errmsg_set(&r->why, ERR_INVALID, "%s: is for the command line only", name);
+    } else if (id != OPT_ID_COUNT && (options_info(id)->flags & OPT_SECRET) != 0 && r->others &&
+               *value != '\0') {
+        rc = errmsg_set(&r->why, ERR_INVALID,
+                        "%s: every user of this machine can read this file: chmod o= it", name);
     } else {
         rc = options_set(r->o, name, value, OPT_FROM_FILE, &r->why);
     }
@@ -99,6 +104,7 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why)
 {
     char shown[VALUE_SHOWN];
     struct stat st;
+    char buffer[BUFSIZ]; /* our own: there may be secrets in the file */
     struct reading r = {.o = o, .f = fopen(path, "re")};
     if (r.f == NULL || fstat(fileno(r.f), &st) != 0 || S_ISDIR(st.st_mode)) {
         int code = r.f == NULL || !S_ISDIR(st.st_mode) ? errno : EISDIR;
@@ -108,6 +114,8 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why)
         }
         return rc;
     }
+    r.others = (st.st_mode & S_IRWXO) != 0;
+    (void)setvbuf(r.f, buffer, _IOFBF, sizeof buffer);
     int line = ini_parse_stream(file_line, &r, file_value, &r);
     if (line > 0 && (r.rc == 0 || line < r.rc_line)) {
         r.rc = errmsg_set(&r.why, ERR_INVALID, "this is not a line of the form name = value");
@@ -119,6 +127,10 @@ int options_load_file(struct options *o, const char *path, struct errmsg *why)
         (void)errmsg_set(why, r.rc, "%s:%d: %s", value_shown(path, shown), r.rc_line, r.why.text);
     }
     fclose(r.f);
+    explicit_bzero(buffer, sizeof buffer);
+    if (r.line != NULL) {
+        explicit_bzero(r.line, r.cap);
+    }
     free(r.line);
     return r.rc;
 }

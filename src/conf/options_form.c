@@ -79,59 +79,66 @@ static const char *host_split(const char *text, char host[256], const char **res
     return host_is_name_or_v4(host) ? NULL : "the host is not an address or a name";
 }
 
-static int listen_wrong(struct errmsg *why, const char *text, const char *reason)
-{
-    char shown[VALUE_SHOWN];
-    return errmsg_set(why, ERR_INVALID,
-                      "listen: \"%s\": %s; write HOST:PORT, [IPV6]:PORT or unix:/PATH",
-                      value_shown(text, shown), reason);
-}
-
-static int listen_unix(const char *text, struct listen_addr *out, struct errmsg *why)
+/* What is wrong, or NULL. */
+static const char *listen_unix(const char *text, struct listen_addr *out)
 {
     const char *path = text + 5;
     if (*path != '/') {
-        return listen_wrong(why, text, "the socket's path must begin with /");
+        return "the socket's path must begin with /";
     }
     size_t len = strlen(path);
     if (len >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-        return listen_wrong(why, text, "the socket's path is longer than 107 bytes");
+        return "the socket's path is longer than 107 bytes";
     }
     if (path[len - 1] == '/') {
-        return listen_wrong(why, text, "the path names a directory");
+        return "the path names a directory";
     }
     out->is_unix = true;
     memcpy(out->host, path, len + 1);
-    return 0;
+    return NULL;
+}
+
+static const char *listen_fault(const char *text, struct listen_addr *out)
+{
+    if (strncmp(text, "unix:", 5) == 0) {
+        return listen_unix(text, out);
+    }
+    if (*text != '[' && host_is_v6(text)) {
+        return "an IPv6 address needs brackets and a port";
+    }
+    if (all_of(text, DIGITS)) {
+        return "the host is missing";
+    }
+    const char *rest;
+    if (*text == ':' || *text == '*') {
+        return "for every address write 0.0.0.0:PORT or [::]:PORT";
+    }
+    const char *wrong = host_split(text, out->host, &rest);
+    if (wrong != NULL) {
+        return wrong;
+    }
+    if (*rest != ':') {
+        return "the port is missing";
+    }
+    return port_parse(rest + 1, &out->port) ? NULL : "the port is not a number from 0 to 65535";
+}
+
+int form_parse_listen(enum opt_id id, const char *text, struct listen_addr *out, struct errmsg *why)
+{
+    char shown[VALUE_SHOWN];
+    memset(out, 0, sizeof *out);
+    const char *wrong = listen_fault(text, out);
+    if (wrong == NULL) {
+        return 0;
+    }
+    return errmsg_set(why, ERR_INVALID,
+                      "%s: \"%s\": %s; write HOST:PORT, [IPV6]:PORT or unix:/PATH",
+                      options_info(id)->name, value_shown(text, shown), wrong);
 }
 
 int options_parse_listen(const char *text, struct listen_addr *out, struct errmsg *why)
 {
-    memset(out, 0, sizeof *out);
-    if (strncmp(text, "unix:", 5) == 0) {
-        return listen_unix(text, out, why);
-    }
-    if (*text != '[' && host_is_v6(text)) {
-        return listen_wrong(why, text, "an IPv6 address needs brackets and a port");
-    }
-    if (all_of(text, DIGITS)) {
-        return listen_wrong(why, text, "the host is missing");
-    }
-    const char *rest;
-    if (*text == ':' || *text == '*') {
-        return listen_wrong(why, text, "for every address write 0.0.0.0:PORT or [::]:PORT");
-    }
-    const char *wrong = host_split(text, out->host, &rest);
-    if (wrong != NULL) {
-        return listen_wrong(why, text, wrong);
-    }
-    if (*rest != ':') {
-        return listen_wrong(why, text, "the port is missing");
-    }
-    if (!port_parse(rest + 1, &out->port)) {
-        return listen_wrong(why, text, "the port is not a number from 0 to 65535");
-    }
-    return 0;
+    return form_parse_listen(OPT_ID_listen, text, out, why);
 }
 
 bool form_is_local(const struct listen_addr *a)
@@ -153,6 +160,9 @@ static int origin_check(const char *text, struct errmsg *why)
     const char *rest;
     uint16_t port = 1;
     const char *wrong = NULL;
+    if (strcmp(text, FORM_ANY_ORIGIN) == 0) {
+        return 0; /* whether it may be is seen when all options are known */
+    }
     size_t scheme = strspn(text, ALNUM "+-.");
     if (scheme == 0 || (*text >= '0' && *text <= '9') || strncmp(text + scheme, "://", 3) != 0) {
         wrong = "it does not begin with a scheme";
@@ -173,7 +183,7 @@ static int origin_check(const char *text, struct errmsg *why)
         return 0;
     }
     return errmsg_set(why, ERR_INVALID,
-                      "allow-origin: \"%s\": %s; write SCHEME://HOST or SCHEME://HOST:PORT",
+                      "allow-origin: \"%s\": %s; write SCHEME://HOST or SCHEME://HOST:PORT, or *",
                       value_shown(text, shown), wrong);
 }
 
@@ -186,8 +196,9 @@ static bool path_under(const char *path, const char *route)
 
 static int ws_path_check(const char *text, struct errmsg *why)
 {
-    static const char *const taken[] = {"/events",  "/broadcast", "/health",  "/ready", "/stats",
-                                        "/metrics", "/channels",  "/clients", "/users", "/ack"};
+    static const char *const taken[] = {"/events", "/broadcast", "/health",   "/ready",
+                                        "/stats",  "/metrics",   "/channels", "/clients",
+                                        "/users",  "/ack",       "/tickets",  "/revocations"};
     char shown[VALUE_SHOWN];
     if (*text != '/') {
         return errmsg_set(why, ERR_INVALID, "ws-path: \"%s\" does not begin with /",
@@ -258,10 +269,14 @@ static int plain_check(const struct opt_info *info, const char *text, struct err
 {
     char shown[VALUE_SHOWN];
     for (const char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            return errmsg_set(why, ERR_INVALID, "%s: \"%s\" has a control character", info->name,
-                              value_shown(text, shown));
+        if ((unsigned char)*p >= 0x20 && *p != 0x7f) {
+            continue;
         }
+        if ((info->flags & OPT_SECRET) != 0) { /* nobody else's business */
+            return errmsg_set(why, ERR_INVALID, "%s: has a control character", info->name);
+        }
+        return errmsg_set(why, ERR_INVALID, "%s: \"%s\" has a control character", info->name,
+                          value_shown(text, shown));
     }
     return 0;
 }
@@ -272,6 +287,9 @@ int form_check(enum opt_id id, const char *value, struct errmsg *why)
     struct listen_addr addr;
     struct slow_rule rule;
     struct history_rule history;
+    struct permit_rule permit;
+    struct rate_rule rate;
+    struct count_rule count;
     struct str prefix;
     int rc = plain_check(options_info(id), value, why);
     if (rc != 0) {
@@ -279,13 +297,21 @@ int form_check(enum opt_id id, const char *value, struct errmsg *why)
     }
     switch (id) {
     case OPT_ID_listen:
-        return options_parse_listen(value, &addr, why);
+    case OPT_ID_listen_plain:
+        return form_parse_listen(id, value, &addr, why);
     case OPT_ID_allow_origin:
         return origin_check(value, why);
     case OPT_ID_slow_client_for:
         return options_parse_slow_rule(value, &rule, why);
     case OPT_ID_history_for:
         return options_parse_history_rule(&nothing, value, &prefix, &history, why);
+    case OPT_ID_subscribe_for:
+    case OPT_ID_publish_for:
+        return options_parse_permit_rule(id, value, &permit, why);
+    case OPT_ID_rate_for:
+        return options_parse_rate_rule(value, &rate, why);
+    case OPT_ID_max_subscribers_for:
+        return options_parse_count_rule(value, &count, why);
     case OPT_ID_store:
         return store_check(value, why);
     case OPT_ID_ws_path:
@@ -297,6 +323,6 @@ int form_check(enum opt_id id, const char *value, struct errmsg *why)
                    ? 0
                    : errmsg_set(why, ERR_INVALID, "log-file: is empty; - is standard error");
     default:
-        return 0;
+        return form_check_access(id, value, why);
     }
 }

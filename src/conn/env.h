@@ -16,10 +16,15 @@
 
 #include <stdbool.h>
 
+struct grant;
 struct stream;
 struct stream_slow;
 struct stream_replay;
 struct slow_total;
+struct loads;
+
+/* What a credential is worth that was good when it was checked. */
+enum standing { STANDS, HAS_EXPIRED, IS_REVOKED };
 
 /* Upcalls to the floor that owns the gateway. May publish; must not close the
  * stream they are about (the gateway does that by mail). */
@@ -29,6 +34,8 @@ struct conn_hooks {
     void (*disconnected)(void *ctx, const struct stream *s, const char *reason);
     /* A client's `message` op. Returns true if somebody took it. */
     bool (*received)(void *ctx, const struct stream *s, struct str json);
+    /* What is the credential worth now? NULL: as much as ever. */
+    enum standing (*standing)(void *ctx, const struct grant *g);
     /* A connection (not a stream any more) of this network is gone. */
     void (*released)(void *ctx, const struct stream *s);
 };
@@ -39,10 +46,15 @@ enum log_kind {
     LOG_KIND_PONG,
     LOG_KIND_TIMEOUT,
     LOG_KIND_HANDSHAKE,
+    LOG_KIND_TLS,
+    LOG_KIND_PROXY,
     LOG_KIND_RESOURCE,
     LOG_KIND_OVERLOAD,
     LOG_KIND_SLOW,
     LOG_KIND_GAP,
+    LOG_KIND_LIMIT,
+    LOG_KIND_FORWARDED,
+    LOG_KIND_AUTH,
     LOG_KINDS
 };
 
@@ -74,6 +86,7 @@ struct conn_env {
     int64_t held_told;        /* held.share, as it is in the total */
     struct slow_total *total; /* over all shards; NULL: there is only this one */
     struct stream_slow *slow; /* clients that lag */
+    struct loads *loads;      /* of users, over all shards; NULL: no stream counts */
     uint64_t lane_seed;
     struct burst burst;
     bool write_through;       /* of the next delivery: nothing is gained by waiting for the flush */

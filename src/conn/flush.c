@@ -1,10 +1,27 @@
 /* What ends a turn: clients are written to, told of a drain, and buried. */
+#include "conn/load.h"
 #include "conn/replays.h"
 #include "conn/slow.h"
 #include "conn/stream.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <sys/socket.h>
+
+/* Once all is written: tells the peer of the end. TLS has one more thing to write for that. */
+static void shut_down(struct stream *s)
+{
+    int rc = s->tls ? s->tls->ops->shutdown(s->tls) : shutdown(s->fd, SHUT_WR);
+
+    if (rc != 0 && s->tls && errno == EAGAIN) {
+        s->blocked = 1;
+        return;
+    }
+    s->shut = 1;
+    if (rc != 0) {
+        stream_kill(s, "closed");
+    }
+}
 
 static void flush(struct stream *s)
 {
@@ -19,13 +36,11 @@ static void flush(struct stream *s)
         replays_ready(s);
     }
     if (s->ending && s->member.joined) {
+        load_drop(s);
         router_leave(s->env->router, &s->member);
     }
-    if (s->ending && !s->q.n && !s->shut) {
-        s->shut = 1;
-        if (shutdown(s->fd, SHUT_WR) != 0) {
-            stream_kill(s, "closed");
-        }
+    if (s->ending && !s->q.n && !s->shut && !(s->tls && s->tls->waiting)) {
+        shut_down(s);
     }
 }
 

@@ -1,6 +1,7 @@
 /* What a stream is subscribed to, or will be when its replays are through. */
 #include "conn/replays.h"
 #include "conn/stream.h"
+#include "proto/json.h"
 
 /* The stream's own replay counts until it has joined. */
 static bool counts(const struct stream *s, const struct stream_replay *sr)
@@ -46,4 +47,29 @@ void stream_names(const struct stream *s, void (*visit)(void *ctx, struct str na
             visit(ctx, sr->rp.names[i]);
         }
     }
+}
+
+struct name_list {
+    struct strbuf *out;
+    bool any;
+};
+
+static void add_name(void *ctx, struct str name)
+{
+    struct name_list *l = ctx;
+
+    if (l->any) {
+        strbuf_addc(l->out, ',');
+    }
+    l->any = true;
+    json_add_string(l->out, name);
+}
+
+void stream_add_names(const struct stream *s, struct strbuf *out)
+{
+    struct name_list l = {out, false};
+
+    strbuf_addc(out, '[');
+    stream_names(s, add_name, &l);
+    strbuf_addc(out, ']');
 }

@@ -1,5 +1,8 @@
 /* The beginning and the end of a stream. */
 #include "base/clock.h"
+#include "base/dup.h"
+#include "conn/access.h"
+#include "conn/load.h"
 #include "conn/replays.h"
 #include "conn/slow.h"
 #include "conn/stream.h"
@@ -17,11 +20,12 @@ static void on_event(struct rt_source *src, uint32_t events)
     if (s->dead) {
         return;
     }
-    if ((events & EPOLLOUT) && s->blocked) {
+    if ((events & EPOLLOUT) && (s->blocked || (s->tls && s->tls->waiting))) {
         s->blocked = 0;
         stream_mark_dirty(s);
     }
-    if (!s->dead && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
+    /* With TLS there may be bytes that the socket does not tell of. */
+    if (!s->dead && (s->tls || (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))) {
         s->ops->readable(s, events);
     }
 }
@@ -56,21 +60,39 @@ static void count_open(const struct stream *s)
     metrics_inc(m, ws ? METRIC_CONNECTS_WS : METRIC_CONNECTS_SSE);
 }
 
+static void close_socket(struct rt_transport *tls, int fd)
+{
+    if (tls) {
+        tls->ops->free(tls);
+    }
+    close(fd);
+}
+
+void stream_intro_drop(const struct stream_intro *intro)
+{
+    close_socket(intro->tls, intro->fd);
+}
+
 void stream_release(struct stream *s)
 {
     struct conn_env *env = s->env;
 
     wheel_stop(&s->timer);
+    load_drop(s);
     replays_free(s);
     router_leave(env->router, &s->member);
     if (s->member.id) {
         clients_remove(&env->clients, s->member.id);
     }
+    access_free(s);
     slow_caught_up(s);
     outq_clear(&s->q, s->ops->transport, false);
     intern_put(env->agents, s->agent);
     free(s->meta);
-    close(s->fd);
+    if (s->tls) {
+        held_sub(&env->held, s->tls->counted);
+    }
+    close_socket(s->tls, s->fd);
 }
 
 /* Nothing of the past is wanted: the usual beginning, without a replay. */
@@ -98,6 +120,23 @@ static int join(struct stream *s, const struct stream_intro *intro)
     return 0;
 }
 
+/* What it may do, and what is known of it by that. */
+static int begin_access(struct stream *s, const struct stream_intro *intro)
+{
+    const struct grant *g = intro->grant;
+    struct str meta = g && g->s.meta.len ? g->s.meta : intro->meta;
+    int rc = access_begin(s, intro->grant);
+
+    for (unsigned i = 0; rc == 0 && i < intro->nsigned; i++) {
+        rc = access_add_signed(s, intro->signed_names[i]);
+    }
+    if (rc == 0 && meta.len) {
+        s->meta = str_dup(meta);
+        rc = s->meta ? 0 : ERR_NOMEM;
+    }
+    return rc;
+}
+
 int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops *ops,
                 const struct stream_intro *intro)
 {
@@ -107,6 +146,7 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
     s->ops = ops;
     s->env = env;
     s->fd = intro->fd;
+    s->tls = intro->tls;
     s->peer = intro->peer;
     s->owner = intro->owner;
     s->connected_at = clock_real_ms();
@@ -117,12 +157,9 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
         s->member.id = 0;
         goto fail;
     }
-    rc = ERR_NOMEM;
-    if (intro->meta.len) {
-        s->meta = strndup(intro->meta.p, intro->meta.len);
-        if (!s->meta) {
-            goto fail;
-        }
+    rc = begin_access(s, intro);
+    if (rc != 0) {
+        goto fail;
     }
     s->agent = intern_get(env->agents, intro->user_agent); /* NULL: not shown */
     tune_socket(s);
@@ -130,16 +167,20 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
     if (rc != 0) {
         goto fail;
     }
-    rc = intro->position.kind == POSITION_NONE && !intro->user.len ? join(s, intro)
-                                                                   : replays_begin(s, intro);
+    if (access_stands(s)) { /* else it is not shown anything any more */
+        rc = intro->position.kind == POSITION_NONE && !intro->user.len ? join(s, intro)
+                                                                       : replays_begin(s, intro);
+    }
     if (rc != 0) {
         reactor_del(env->reactor, s->fd);
         goto fail;
     }
+    load_adopt(s, intro);
     count_open(s);
     stream_start_beat(s);
     stream_log(s, LOG_DEBUG_LVL, "client connected", NULL, NULL);
     env->hooks.connected(env->hooks.ctx, s);
+    access_greeted(s);
     if (env->draining) { /* it came through while the others were being asked */
         stream_ask_to_leave(s);
     }

@@ -2,10 +2,12 @@
 #ifndef FF_CONN_PEER_H
 #define FF_CONN_PEER_H
 
+#include "base/cidr.h"
+
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum peer_kind { PEER_UNIX, PEER_INET, PEER_INET6 };
+enum peer_kind { PEER_UNIX = ADDR_UNIX, PEER_INET = ADDR_INET, PEER_INET6 = ADDR_INET6 };
 
 struct peer {
     uint8_t addr[16]; /* IPv4: the first four; IPv4-mapped IPv6 becomes IPv4 */
@@ -17,7 +19,10 @@ struct peer {
 #define PEER_TEXT_MAX 56
 
 struct peer peer_of(const struct sockaddr *sa, socklen_t len);
-/* "127.0.0.1:4711", "[2001:db8::1]:4711", "unix". */
+/* As a header names it; and back, for networks of proxies. */
+struct peer peer_of_addr(const struct netaddr *a);
+struct netaddr peer_addr(const struct peer *p);
+/* "127.0.0.1:4711", "[2001:db8::1]:4711", "unix"; with an unknown port the address alone. */
 const char *peer_text(const struct peer *p, char out[PEER_TEXT_MAX]);
 /* What counts as one address for limits: IPv4 whole, IPv6 its /64; without
  * port. Empty key (all zero, kind unix) for unix peers. */

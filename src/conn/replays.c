@@ -1,6 +1,7 @@
 #include "conn/replays.h"
 
 #include "base/clock.h"
+#include "conn/load.h"
 #include "conn/stream.h"
 #include "proto/json.h"
 
@@ -424,7 +425,7 @@ bool conn_env_replay_some(struct conn_env *env)
 
 /* ---- subscriptions ---- */
 
-int stream_subscribe(struct stream *s, struct str name, const struct position *pos, struct str ref,
+static int subscribe(struct stream *s, struct str name, const struct position *pos, struct str ref,
                      struct cursor *at)
 {
     struct router *r = s->env->router;
@@ -452,6 +453,15 @@ int stream_subscribe(struct stream *s, struct str name, const struct position *p
     append(s, sr);
     replays_ready(s);
     return 0;
+}
+
+int stream_subscribe(struct stream *s, struct str name, const struct position *pos, struct str ref,
+                     struct cursor *at)
+{
+    int rc = subscribe(s, name, pos, ref, at);
+
+    load_sync(s);
+    return rc;
 }
 
 /* Out of the stream's own replay, which goes on without it. */
@@ -499,5 +509,8 @@ static bool leave_replay(struct stream *s, struct str name)
 
 int stream_unsubscribe(struct stream *s, struct str name)
 {
-    return leave_replay(s, name) ? 0 : router_unsubscribe(s->env->router, &s->member, name);
+    int rc = leave_replay(s, name) ? 0 : router_unsubscribe(s->env->router, &s->member, name);
+
+    load_sync(s);
+    return rc;
 }

@@ -41,10 +41,71 @@ static bool refused(struct stream *s)
     return false;
 }
 
+/* What waits behind TLS is held for a client as much as what is in its queue. */
+static void tls_account(struct stream *s)
+{
+    held_sub(&s->env->held, s->tls->counted);
+    held_add(&s->env->held, s->tls->waiting);
+    s->tls->counted = s->tls->waiting;
+}
+
+/* A record after the other, until something waits for the socket. */
+static size_t tls_write(struct stream *s, const char *bytes, size_t n)
+{
+    size_t done = 0;
+    ssize_t did;
+
+    do {
+        struct iovec iov = {(char *)(uintptr_t)bytes + done, n - done};
+        did = s->tls->ops->send(s->tls, &iov, 1);
+        if (did < 0) {
+            (void)refused(s);
+            break;
+        }
+        sent(s, (size_t)did);
+        done += (size_t)did;
+    } while (done < n && !s->tls->waiting);
+    tls_account(s);
+    if (did >= 0 && s->tls->waiting) {
+        slow_blocked(s);
+    }
+    return done;
+}
+
+static bool tls_write_queue(struct stream *s)
+{
+    struct iovec iov[IOV_PER_SEND];
+    ssize_t n = s->tls->ops->flush(s->tls);
+
+    if (n > 0) {
+        s->active_ms = s->env->now_ms;
+    }
+    while (n >= 0 && s->q.n && !s->tls->waiting) {
+        n = s->tls->ops->send(s->tls, iov, outq_iov(&s->q, s->ops->transport, iov, IOV_PER_SEND));
+        if (n > 0) {
+            sent(s, (size_t)n);
+            outq_written(&s->q, (size_t)n, s->ops->transport, &s->messages);
+        }
+    }
+    tls_account(s);
+    if (n < 0) {
+        return refused(s);
+    }
+    if (s->tls->waiting) {
+        slow_blocked(s);
+    } else if (s->lagging) {
+        slow_caught_up(s);
+    }
+    return true;
+}
+
 size_t stream_write(struct stream *s, const char *bytes, size_t n)
 {
     ssize_t did;
 
+    if (s->tls) {
+        return tls_write(s, bytes, n);
+    }
     do {
         did = send(s->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (did < 0 && errno == EINTR);
@@ -60,6 +121,9 @@ bool stream_write_queue(struct stream *s)
 {
     struct iovec iov[IOV_PER_SEND];
 
+    if (s->tls) {
+        return tls_write_queue(s);
+    }
     while (s->q.n) {
         struct msghdr msg = {.msg_iov = iov};
         ssize_t n;
@@ -78,6 +142,11 @@ bool stream_write_queue(struct stream *s)
         slow_caught_up(s);
     }
     return true;
+}
+
+ssize_t stream_read(struct stream *s, void *buf, size_t n)
+{
+    return s->tls ? s->tls->ops->recv(s->tls, buf, n) : recv(s->fd, buf, n, MSG_DONTWAIT);
 }
 
 /* ---- queueing ---- */
@@ -282,92 +351,4 @@ void stream_ask_to_leave(struct stream *s)
     stream_put_control(s, STR_LIT("fanfare.draining"), str_of(data));
     s->timer.kind = STREAM_TIMER_LEAVE;
     wheel_start(env->wheel, &s->timer, env->now_ms, wait);
-}
-
-/* ---- timers ---- */
-
-/* Heartbeats come at the latest after `heartbeat` of silence, and up to a
- * quarter of it earlier, at random: clients that connected or got a message at
- * the same moment do not stay in step. */
-static uint64_t beat_delay(struct conn_env *env, uint64_t idle)
-{
-    uint64_t period = env->opt->heartbeat;
-    uint64_t least = period / 4 * 3;
-
-    if (least <= idle) {
-        return 0;
-    }
-    return least - idle + rng_below(&env->rng, period - least + 1);
-}
-
-void stream_start_beat(struct stream *s)
-{
-    struct conn_env *env = s->env;
-
-    if (s->ending | s->dead) {
-        return;
-    }
-    s->timer.kind = STREAM_TIMER_BEAT;
-    wheel_start(env->wheel, &s->timer, env->now_ms, beat_delay(env, 0));
-}
-
-/* While a stream lags: on SSE a comment would only wait behind other bytes. And
- * a peer that has taken nothing for --user-timeout is given up: TCP notices by
- * itself, a unix socket does not. */
-static bool beat_is_vain(struct stream *s)
-{
-    if (s->env->now_ms - s->active_ms >= s->env->opt->user_timeout) {
-        slow_say_closed(s, "user-timeout");
-        stream_kill(s, "peer does not answer");
-        return true;
-    }
-    if (s->ops->transport == TRANSPORT_SSE) {
-        stream_start_beat(s);
-        return true;
-    }
-    return false;
-}
-
-static void beat_due(struct stream *s)
-{
-    struct conn_env *env = s->env;
-    uint64_t delay = beat_delay(env, env->now_ms - s->active_ms);
-
-    if (delay) { /* something was sent or received meanwhile */
-        wheel_start(env->wheel, &s->timer, env->now_ms, delay);
-        return;
-    }
-    if (s->lagging && beat_is_vain(s)) {
-        return;
-    }
-    metrics_inc(env->metrics, METRIC_HEARTBEATS);
-    stream_start_beat(s);
-    s->ops->beat(s); /* may set another timer */
-}
-
-void stream_timer_fired(struct wheel_timer *t)
-{
-    struct stream *s = STREAM_OF(t, timer);
-
-    if (s->dead) {
-        return;
-    }
-    switch ((enum stream_timer)t->kind) {
-    case STREAM_TIMER_BEAT:
-        beat_due(s);
-        break;
-    case STREAM_TIMER_PONG:
-        metrics_inc(s->env->metrics, METRIC_PING_TIMEOUTS);
-        if (conn_env_may_log(s->env, LOG_KIND_PONG)) {
-            stream_log(s, LOG_INFO_LVL, "no pong in time", NULL, NULL);
-        }
-        stream_end(s, 1001, "no pong in time");
-        break;
-    case STREAM_TIMER_LEAVE:
-        stream_end(s, 1012, "draining");
-        break;
-    case STREAM_TIMER_LINGER:
-        stream_kill(s, "close timed out");
-        break;
-    }
 }

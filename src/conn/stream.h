@@ -15,6 +15,7 @@
 #include "core/member.h"
 #include "proto/control.h"
 #include "proto/position.h"
+#include "rt/transport.h"
 
 #include <stddef.h>
 
@@ -33,11 +34,20 @@ struct stream_ops {
     void (*free)(struct stream *s);
 };
 
-enum stream_timer { STREAM_TIMER_BEAT, STREAM_TIMER_PONG, STREAM_TIMER_LEAVE, STREAM_TIMER_LINGER };
+enum stream_timer {
+    STREAM_TIMER_BEAT,
+    STREAM_TIMER_PONG,
+    STREAM_TIMER_LEAVE,
+    STREAM_TIMER_LINGER,
+    STREAM_TIMER_ACCESS, /* the one of conn/access.c, not the stream's */
+    STREAM_TIMER_PACE    /* likewise, of conn/pace.c */
+};
 
 /* Timers of streams have kinds below this; other users of the wheel above. */
 #define STREAM_TIMER_KINDS 16
 
+struct grant;
+struct stream_access;
 struct stream_slow;
 struct stream_replay;
 
@@ -48,15 +58,18 @@ struct stream {
     struct member member;
     /* what every delivery touches, side by side */
     struct outq q;
+    struct rt_transport *tls; /* NULL: bytes are the socket's own */
     int fd;
     uint8_t blocked : 1; /* the socket took no more */
     uint8_t is_dirty : 1;
-    uint8_t ending : 1;      /* takes no more messages; closes once written */
-    uint8_t shut : 1;        /* our side is shut down; waiting for the peer's */
-    uint8_t dead : 1;        /* to be buried */
-    uint8_t read_paused : 1; /* no more is read until the queue is short */
-    uint8_t lagging : 1;     /* conn/slow.h: was blocked, and something still waits */
-    uint64_t position;       /* seq of the newest message put, or as resumed */
+    uint8_t ending : 1;         /* takes no more messages; closes once written */
+    uint8_t shut : 1;           /* our side is shut down; waiting for the peer's */
+    uint8_t dead : 1;           /* to be buried */
+    uint8_t read_paused : 1;    /* no more is read until the queue is short */
+    uint8_t lagging : 1;        /* conn/slow.h: was blocked, and something still waits */
+    uint32_t loaded : 1;        /* conn/load.h: it counts for its user, */
+    uint32_t loaded_names : 23; /* and so many of its subscriptions */
+    uint64_t position;          /* seq of the newest message put, or as resumed */
     uint64_t messages, bytes;
     uint64_t active_ms; /* monotonic: last byte in or out */
     /* the rest */
@@ -66,6 +79,7 @@ struct stream {
     char *meta;                    /* JSON object, or NULL */
     struct stream_slow *slow;      /* it lags; or NULL */
     struct stream_replay *replays; /* what it is yet to get from history */
+    struct stream_access *access;  /* what it may do; NULL: everything (conn/access.h) */
     const char *end_reason;        /* static text */
     void *owner;           /* for the HTTP floor: what it must be told of the end, or NULL */
     uint64_t connected_at; /* real ms */
@@ -78,13 +92,18 @@ struct stream {
 
 /* What the HTTP floor knows of a client that becomes a stream. */
 struct stream_intro {
-    int fd; /* taken over, also on failure */
+    int fd;                   /* taken over, also on failure */
+    struct rt_transport *tls; /* likewise; NULL: plain */
     struct peer peer;
     struct str user; /* empty: anonymous */
     struct str user_agent;
-    struct str meta;         /* checked, minified JSON object, or empty */
+    struct grant *grant; /* the stream takes a reference; NULL, GRANT_OPEN: open mode */
+    struct str meta;     /* checked, minified JSON object, or empty; the grant's goes before it */
     const struct str *names; /* checked channels and patterns */
     unsigned nnames;
+    const struct str *signed_names; /* those that it showed a good signature for */
+    unsigned nsigned;
+    bool loaded;              /* it counts for its user, with nnames subscriptions: conn/load.h */
     struct position position; /* where it wants to begin */
     void *owner;              /* see struct stream */
 };
@@ -96,6 +115,8 @@ struct stream_intro {
  * left but `s`, which the caller frees. */
 int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops *ops,
                 const struct stream_intro *intro) FF_USE_RESULT;
+/* Closes what a stream that cannot be made would have taken over. */
+void stream_intro_drop(const struct stream_intro *intro);
 
 /* Queues `b` (keeps a reference of its own), applying the slow-client policy. */
 void stream_put(struct stream *s, struct outbuf *b);
@@ -109,6 +130,8 @@ static inline bool stream_is_clear(const struct stream *s)
 size_t stream_write(struct stream *s, const char *bytes, size_t n);
 /* Writes as much of the queue as the socket takes. False if it is broken. */
 bool stream_write_queue(struct stream *s);
+/* Like recv on the socket, never waiting; see rt/transport.h. */
+ssize_t stream_read(struct stream *s, void *buf, size_t n);
 /* Queues `b`, of which stream_write has written the first `sent` bytes. */
 void stream_put_begun(struct stream *s, struct outbuf *b, size_t sent);
 /* Queues private bytes; without memory the stream ends. */
@@ -139,6 +162,8 @@ int stream_unsubscribe(struct stream *s, struct str name) FF_USE_RESULT;
 unsigned stream_name_count(const struct stream *s);
 bool stream_has_name(const struct stream *s, struct str name);
 void stream_names(const struct stream *s, void (*visit)(void *ctx, struct str name), void *ctx);
+/* The same, as a JSON array. */
+void stream_add_names(const struct stream *s, struct strbuf *out);
 /* The user, empty if anonymous; also before the member is joined. */
 struct str stream_user(const struct stream *s);
 /* Ends in order: farewell, write what waits, shut down, wait for the peer a

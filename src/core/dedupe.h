@@ -10,12 +10,15 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "proto/name.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define ONCE_HASH 16
+/* Longest id: the publisher's own, behind the publisher's name. */
+#define ONCE_ID_MAX (2 * NAME_MAX_LEN + 4)
 
 /* What one target of a publication became. */
 struct once_result {

@@ -5,6 +5,10 @@ src_core_libff_core_la_SOURCES = \
 	src/core/dedupe.c \
 	src/core/dedupe.h \
 	src/core/deliver.c \
+	src/core/grant.c \
+	src/core/grant.h \
+	src/core/grant_json.c \
+	src/core/grant_json.h \
 	src/core/history.c \
 	src/core/history.h \
 	src/core/inspect.c \
@@ -14,6 +18,8 @@ src_core_libff_core_la_SOURCES = \
 	src/core/message.h \
 	src/core/patterns.c \
 	src/core/patterns.h \
+	src/core/permit.c \
+	src/core/permit.h \
 	src/core/ports.h \
 	src/core/publish.c \
 	src/core/read.c \

@@ -1,6 +1,7 @@
 /* args.c - the command line, the config file and the environment. */
 #include "fanfare/args.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -38,9 +39,9 @@ static struct option *long_options(void)
             break;
         }
         list[i].name = info.name;
-        list[i].has_arg = info.is_action   ? no_argument
-                          : info.is_switch ? optional_argument
-                                           : required_argument;
+        list[i].has_arg = info.is_action                  ? no_argument
+                          : info.is_switch || info.secret ? optional_argument
+                                                          : required_argument;
         list[i].val = OPTION_BASE + (int)i;
     }
     return list;
@@ -99,8 +100,50 @@ static int take_action(const char *name, struct args *out)
     return 0;
 }
 
-static int take(const struct option *option, struct fanfare_options *o, struct args *out,
-                struct fanfare_why *why)
+const char *variable_of(const char *option, char out[VARIABLE_MAX])
+{
+    size_t n = (size_t)snprintf(out, VARIABLE_MAX, "FANFARE_%s", option);
+    for (size_t i = 0; i < n && i < VARIABLE_MAX - 1; i++) {
+        out[i] = out[i] == '-' ? '_' : (char)toupper((unsigned char)out[i]);
+    }
+    return out;
+}
+
+static bool is_secret(const char *name)
+{
+    struct fanfare_option_info info;
+    for (size_t i = 0; fanfare_options_info(i, &info) == 0; i++) {
+        if (strcmp(info.name, name) == 0) {
+            return info.secret;
+        }
+    }
+    return false;
+}
+
+static bool has_option(const struct option *options, const char *name)
+{
+    while (options->name != NULL && strcmp(options->name, name) != 0) {
+        options++;
+    }
+    return options->name != NULL;
+}
+
+/* Whatever the value is, the sentence does not repeat it. */
+static int refuse_secret(const char *name, const struct option *options, struct fanfare_why *why)
+{
+    char variable[VARIABLE_MAX], file[VARIABLE_MAX];
+    snprintf(file, sizeof file, "%s-file", name);
+    bool has_file = has_option(options, file);
+    return fail(why, STATUS_USAGE,
+                "--%s: a command line is seen by every user of this machine: set %s in the "
+                "environment, or %s%s",
+                name, variable_of(name, variable),
+                has_file ? "name a file with --" : "write it in the file of --config",
+                has_file ? file : "");
+}
+
+static int take(const struct option *option, const struct option *options,
+                struct fanfare_options *o, struct args *out, struct fanfare_why *why)
 {
     if (option->has_arg == no_argument) {
         return take_action(option->name, out);
@@ -108,6 +151,9 @@ static int take(const struct option *option, struct fanfare_options *o, struct a
     if (strcmp(option->name, "config") == 0) {
         out->config = optarg;
         return *optarg != '\0' ? 0 : fail(why, STATUS_USAGE, "--config needs the name of a file");
+    }
+    if (is_secret(option->name)) {
+        return refuse_secret(option->name, options, why);
     }
     struct fanfare_why inner = {""};
     int rc = fanfare_options_set(o, option->name, optarg != NULL ? optarg : "yes", &inner);
@@ -149,7 +195,7 @@ int args_parse(int argc, char *const *argv, struct fanfare_options *o, struct ar
         }
         const struct option *option = &options[code - OPTION_BASE];
         if (is_whole_name(element(argv), option->name)) {
-            rc = take(option, o, out, why);
+            rc = take(option, options, o, out, why);
         } else { /* getopt_long takes abbreviations; a later option could break them */
             const char *arg = element(argv);
             rc = fail(why, STATUS_USAGE, "unknown option %.*s; did you mean --%s?",

@@ -27,6 +27,10 @@ int args_parse(int argc, char *const *argv, struct fanfare_options *o, struct ar
 int args_load(int argc, char *const *argv, struct fanfare_options **o, struct args *out,
               struct fanfare_why *why);
 
+/* "api-key" as FANFARE_API_KEY; cut at the size. */
+#define VARIABLE_MAX 64
+const char *variable_of(const char *option, char out[VARIABLE_MAX]);
+
 /* The text of --help, wrapped to `width` columns. */
 void help_print(FILE *out, size_t width);
 /* Columns of the terminal that `out` is, or of $COLUMNS, or 80. */

@@ -80,8 +80,10 @@ static void wrap_paragraph(FILE *out, size_t width, const char *text)
 static void print_option(FILE *out, size_t width, const struct fanfare_option_info *info)
 {
     char value[128] = "";
-    size_t column = 4 + strlen(info->name);
-    fprintf(out, "  --%s", info->name);
+    char variable[VARIABLE_MAX];
+    const char *name = info->secret ? variable_of(info->name, variable) : info->name;
+    size_t column = (info->secret ? 2 : 4) + strlen(name);
+    fprintf(out, info->secret ? "  %s" : "  --%s", name);
     if (*info->argument != '\0') {
         fprintf(out, "=%s", info->argument);
         column += 1 + strlen(info->argument);
@@ -123,10 +125,15 @@ void help_print(FILE *out, size_t width)
                    "--name=value may be written --name value, and a switch --name=yes or "
                    "--name=no. In a file (--config) the key has the same name: name = value. In "
                    "the environment it is FANFARE_NAME: FANFARE_MAX_BODY=8m. A flag wins over the "
-                   "environment, and that over the file.");
+                   "environment, and that over the file. Secrets have no flag, since a command "
+                   "line is seen by others.");
     fputc('\n', out);
     wrap_paragraph(out, width,
                    "SIGTERM and SIGINT drain and stop, a second one stops at once; "
                    "SIGHUP reads the configuration again. See fanfare(8) and "
                    "fanfare.conf(5).");
+    fputc('\n', out);
+    wrap_paragraph(out, width,
+                   "Tools, each with a --help of its own: fanfare key (keys of backends), "
+                   "fanfare token (tokens of clients), fanfare store (the database).");
 }

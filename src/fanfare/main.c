@@ -1,7 +1,10 @@
 /* main.c - the daemon: options, one gateway, signals. */
 #include "fanfare/args.h"
 #include "fanfare/complain.h"
+#include "fanfare/key.h"
 #include "fanfare/store.h"
+#include "fanfare/token.h"
+#include "fanfare/user.h"
 
 #include <fanfare/fanfare.h>
 
@@ -125,17 +128,66 @@ static void serve(struct fanfare *gw, const sigset_t *set, int argc, char *const
     drain(gw, set);
 }
 
-static int run(const struct fanfare_options *o, int argc, char *const *argv)
+/* What is made here belongs to the user: the log, for that is opened again at SIGHUP. */
+static int create(const struct fanfare_options *o, const struct user *u, struct fanfare **gw,
+                  struct fanfare_why *why)
+{
+    struct fanfare_why other = {""};
+    int status = user_borrow(u, why);
+    if (status != 0) {
+        return status;
+    }
+    int rc = fanfare_new(o, gw, why);
+    if (rc != 0 && u->wanted) {
+        size_t len = strlen(why->text);
+        snprintf(why->text + len, sizeof why->text - len,
+                 "; the user of --user opens it, now and at each SIGHUP");
+    }
+    status = user_give_back(u, rc == 0 ? why : &other);
+    return rc != 0 ? STATUS_FAILED : status;
+}
+
+static int own_sockets(struct fanfare *gw, const struct user *u, struct fanfare_why *why)
+{
+    int status = 0;
+    const char *url;
+    for (size_t i = 0; status == 0 && (url = fanfare_url(gw, i)) != NULL; i++) {
+        if (strncmp(url, "unix:", 5) == 0) {
+            status = user_own_socket(u, url + 5, why);
+        }
+    }
+    return status;
+}
+
+/* Listens, with all the rights that the process was started with, gives those up, and
+ * goes on. 0, STATUS_FAILED or a code of the library. */
+static int start(const struct fanfare_options *o, const struct user *u, struct fanfare **gw,
+                 struct fanfare_why *why)
+{
+    int rc = user_may(u, why);
+    if (rc == 0) {
+        rc = create(o, u, gw, why);
+    }
+    if (rc == 0) {
+        rc = fanfare_listen(*gw, why);
+    }
+    if (rc == 0) {
+        rc = own_sockets(*gw, u, why);
+    }
+    if (rc == 0) {
+        rc = user_become(u, why);
+    }
+    return rc == 0 ? fanfare_start(*gw, why) : rc;
+}
+
+static int run(const struct fanfare_options *o, const struct user *u, int argc, char *const *argv)
 {
     struct fanfare *gw = NULL;
     struct fanfare_why why = {""};
     sigset_t set;
     raise_descriptor_limit();
     signals_prepare(&set);
-    int rc = fanfare_new(o, &gw, &why);
-    if (rc == 0) {
-        rc = fanfare_start(gw, &why);
-    }
+    int rc = start(o, u, &gw, &why);
     if (rc == 0) {
         serve(gw, &set, argc, argv);
         signals_release(&set);
@@ -147,24 +199,39 @@ static int run(const struct fanfare_options *o, int argc, char *const *argv)
     return rc == 0 ? 0 : STATUS_FAILED;
 }
 
-static int check_options(const struct fanfare_options *o)
+static int check_options(const struct fanfare_options *o, struct user *u)
 {
     struct fanfare_why why = {""};
+    const char *text = fanfare_options_text(o, "user");
     int rc = fanfare_options_check(o, &why);
+    if (rc == 0) {
+        rc = user_find(text != NULL ? text : "", u, &why);
+    }
     if (rc != 0) {
         complain(*why.text != '\0' ? why.text : fanfare_strerror(rc));
     }
     return rc == 0 ? 0 : STATUS_USAGE;
 }
 
+struct tool {
+    const char *name;
+    int (*run)(int argc, char *const *argv);
+};
+
+static const struct tool tools[] = {
+    {"store", store_main}, {"key", key_main}, {"token", token_main}};
+
 int main(int argc, char **argv)
 {
     struct fanfare_options *o = NULL;
     struct fanfare_why why = {""};
+    struct user user = {0};
     struct args args;
     open_standard_descriptors();
-    if (argc > 1 && strcmp(argv[1], "store") == 0) {
-        return store_main(argc - 1, argv + 1);
+    for (size_t i = 0; argc > 1 && i < sizeof tools / sizeof *tools; i++) {
+        if (strcmp(argv[1], tools[i].name) == 0) {
+            return tools[i].run(argc - 1, argv + 1);
+        }
     }
     int status = args_load(argc, argv, &o, &args, &why);
     if (status != 0) {
@@ -174,11 +241,11 @@ int main(int argc, char **argv)
     } else if (args.version) {
         printf("fanfare %s\n", fanfare_version());
     } else {
-        status = check_options(o);
+        status = check_options(o, &user);
         if (status == 0 && args.check_config) {
             puts("configuration is valid");
         } else if (status == 0) {
-            status = run(o, argc, argv);
+            status = run(o, &user, argc, argv);
         }
     }
     fanfare_options_free(o);

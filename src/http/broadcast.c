@@ -12,6 +12,9 @@ static enum MHD_Result publish_one(struct request *rq)
     if (publication_run(rq, strbuf_str(&rq->body), &rq->out, &r)) {
         return commit_answer(rq);
     }
+    if (r.ask) {
+        return publication_ask(rq, strbuf_str(&rq->body), publish_one);
+    }
     metrics_inc(rq->srv->env->metrics, METRIC_PUBLISH_REFUSED);
     return respond_problem(rq, &r.problem);
 }

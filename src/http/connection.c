@@ -32,6 +32,30 @@ void conn_deadline(struct http_conn *hc, enum http_timer kind, uint64_t ms)
     conn_tick(hc);
 }
 
+/* With keys, who has shown none is a stranger; a trusted proxy keeps its connections for
+ * others. */
+static bool is_stranger(const struct http_conn *hc)
+{
+    const struct auth *auth = hc->srv->shared->auth;
+
+    return auth && !auth_is_open(auth) && !hc->known && !http_server_trusts(hc->srv, &hc->peer);
+}
+
+static bool is_cut_short(const struct http_conn *hc)
+{
+    const struct options *opt = hc->srv->env->opt;
+
+    return opt->idle_unauthenticated < opt->idle_timeout && is_stranger(hc);
+}
+
+void conn_idle(struct http_conn *hc)
+{
+    const struct options *opt = hc->srv->env->opt;
+
+    conn_deadline(hc, HTTP_TIMER_IDLE,
+                  is_cut_short(hc) ? opt->idle_unauthenticated : opt->idle_timeout);
+}
+
 /* Shutting our reading side down is an edge that libmicrohttpd sees; what was
  * received stays readable before the end. */
 static void look_at_peer(const struct http_conn *hc)
@@ -66,6 +90,9 @@ void conn_free(struct http_conn *hc)
     srv->open_conns--;
     srv->ending -= hc->ending;
     metrics_dec(srv->env->metrics, METRIC_HTTP_OPEN);
+    if (hc->secure) {
+        hc->secure->closed(hc->secure);
+    }
     free(hc);
 }
 
@@ -95,7 +122,9 @@ void http_timer_fired(struct wheel_timer *t)
         conn_tick(hc);
         return;
     }
-    if (t->kind != HTTP_TIMER_IDLE) {
+    if (t->kind == HTTP_TIMER_IDLE) {
+        metrics_add(hc->srv->env->metrics, METRIC_UNKNOWN_CLOSED, is_cut_short(hc));
+    } else {
         metrics_inc(hc->srv->env->metrics, METRIC_HTTP_TIMEOUTS);
         if (conn_env_may_log(hc->srv->env, LOG_KIND_TIMEOUT)) {
             log_info(hc->srv->env->log,

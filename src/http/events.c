@@ -1,8 +1,12 @@
 /* GET /events: an SSE stream starts. */
+#include "http/asking.h"
 #include "http/detach.h"
 #include "http/spares.h"
 #include "http/stream_query.h"
+#include "http/throttle.h"
 #include "sse/stream.h"
+
+#include <unistd.h>
 
 /* The headers are out, so the refusal comes as an event. */
 static ssize_t refuse_begun(struct http_server *srv, char *buf, size_t max)
@@ -13,13 +17,24 @@ static ssize_t refuse_begun(struct http_server *srv, char *buf, size_t max)
     if (conn_env_may_log(srv->env, LOG_KIND_RESOURCE)) {
         log_error(srv->env->log, "no descriptor for a stream: raise the limit of open files");
     }
-    add_refusal(srv->env, "no_descriptors", &text);
+    add_refusal(srv->env, "no_descriptors", 0, &text);
     if (!strbuf_failed(&text) && text.len <= max) {
         memcpy(buf, text.data, text.len);
         n = (ssize_t)text.len;
     }
     strbuf_fini(&text);
     return n;
+}
+
+/* With TLS the descriptor that was taken is only a socket pair's. */
+static bool take_secure(struct http_conn *hc, struct stream_intro *intro)
+{
+    close(intro->fd);
+    if (!hc->secure->take(hc->secure, NULL, &intro->fd, &intro->tls)) {
+        conn_ending(hc);
+        return false;
+    }
+    return true;
 }
 
 /* The headers are out: the connection becomes a stream. */
@@ -43,12 +58,15 @@ static ssize_t begin_stream(struct stream_start *st, char *buf, size_t max)
         return refuse_begun(srv, buf, max);
     }
     wheel_stop(&hc->timer);
+    st->intro.fd = fd;
+    if (hc->secure && !take_secure(hc, &st->intro)) {
+        return 0;
+    }
     hc->detached = true;
     hc->parked = !srv->shared->detach;
     if (!hc->parked) {
         conn_ending(hc);
     }
-    st->intro.fd = fd;
     st->intro.owner = hc->parked ? hc : NULL;
     if (sse_open(srv->env, &st->intro) != 0) {
         log_error(srv->env->log, "out of memory: a stream was not started");
@@ -58,6 +76,8 @@ static ssize_t begin_stream(struct stream_start *st, char *buf, size_t max)
             conn_ending(hc);
             MHD_resume_connection(hc->mhd);
         }
+    } else {
+        throttle_taken(st);
     }
     return 0;
 }
@@ -84,7 +104,8 @@ enum MHD_Result get_events(struct request *rq)
     struct MHD_Response *r;
     enum MHD_Result result;
 
-    if (!stream_may_start(rq, &result) || stream_start_new(rq, true, &st, &result) != 0) {
+    if (!asking_channels(rq, &result) || !stream_may_start(rq, &result) ||
+        stream_start_new(rq, true, &st, &result) != 0) {
         return result;
     }
     if (rq->head) {

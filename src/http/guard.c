@@ -1,6 +1,7 @@
-/* Who may ask at all: the Host and Origin rules of open mode (docs/protocol.md,
- * "Origin, Host and CORS"). They keep a web page that an administrator happens
- * to visit from using a gateway on the administrator's machine. */
+/* Who may ask at all: the Host and Origin rules (docs/protocol.md, "Origin, Host and
+ * CORS"). In open mode they keep a web page that an administrator happens to visit from
+ * using a gateway on the administrator's machine; with keys they keep other sites' pages
+ * from using a browser's cookie. */
 #include "http/request.h"
 
 #include "proto/origin.h"
@@ -40,32 +41,45 @@ static bool host_is_ours(const struct request *rq, struct str host)
            listed_host(&rq->srv->env->opt->allow_origin, host);
 }
 
-static bool origin_is_allowed(const struct request *rq, struct str text, struct str host)
-{
-    const struct opt_list *list = &rq->srv->env->opt->allow_origin;
-    struct origin o, h;
+enum origin_rank { FOREIGN, ANY_ORIGIN, NAMED };
 
-    if (origin_parse(text, &o) != 0) {
+static bool is_own_origin(const struct request *rq, const struct origin *o, struct str host)
+{
+    struct origin h;
+
+    if (origin_parse_host(host, &h) != 0) {
         return false;
     }
-    if (origin_is_loopback(o.host)) {
-        return true;
+    if (rq->hc->secure && !str_eqz(o->scheme, "https")) {
+        return false; /* who can write into plain HTTP of this name is somebody else */
     }
-    if (origin_parse_host(host, &h) == 0) {
-        h.scheme = o.scheme;
-        if (h.port == 0) {
-            h.port = str_eqz(o.scheme, "https") ? 443 : 80;
-        }
-        if (origin_same(&o, &h)) {
-            return true;
-        }
+    h.scheme = o->scheme;
+    if (h.port == 0) {
+        h.port = str_eqz(o->scheme, "https") ? 443 : 80;
+    }
+    return origin_same(o, &h);
+}
+
+/* `open`: the gateway is for this machine alone, so its own pages may use it. */
+static enum origin_rank rank_of_origin(const struct request *rq, struct str text, struct str host,
+                                       bool open)
+{
+    const struct opt_list *list = &rq->srv->env->opt->allow_origin;
+    enum origin_rank found = FOREIGN;
+    struct origin o, h;
+    bool parsed = origin_parse(text, &o) == 0; /* "null" is not */
+
+    if (parsed && ((open && origin_is_loopback(o.host)) || is_own_origin(rq, &o, host))) {
+        return NAMED;
     }
     for (unsigned i = 0; i < list->n; i++) {
-        if (origin_parse(str_of(list->items[i]), &h) == 0 && origin_same(&o, &h)) {
-            return true;
+        if (strcmp(list->items[i], "*") == 0) {
+            found = ANY_ORIGIN;
+        } else if (parsed && origin_parse(str_of(list->items[i]), &h) == 0 && origin_same(&o, &h)) {
+            return NAMED;
         }
     }
-    return false;
+    return found;
 }
 
 int guard(struct request *rq, enum MHD_Result *result)
@@ -73,6 +87,8 @@ int guard(struct request *rq, enum MHD_Result *result)
     unsigned hosts, origins;
     struct str host = request_header(rq, "Host", &hosts);
     struct str origin = request_header(rq, "Origin", &origins);
+    bool open = !rq->srv->shared->auth || auth_is_open(rq->srv->shared->auth);
+    enum origin_rank standing = NAMED;
     struct problem p = {.status = 403};
 
     rq->close = true; /* unless it passes */
@@ -85,15 +101,19 @@ int guard(struct request *rq, enum MHD_Result *result)
     if (host.len == 0 && hosts == 0 && strcmp(rq->version, "HTTP/1.0") == 0) {
         host = STR_LIT("localhost"); /* HTTP/1.0 knows no Host; no browser speaks it */
     }
-    if (!host_is_ours(rq, host)) {
+    if (origins) {
+        standing = rank_of_origin(rq, origin, host, open);
+    }
+    if (open && !host_is_ours(rq, host)) {
         p.code = "forbidden_host";
         p.detail = "this Host is not the gateway's: use a loopback name or the address it "
                    "listens on, or name the site with --allow-origin";
-    } else if (origins && !origin_is_allowed(rq, origin, host)) {
+    } else if (standing == FOREIGN) {
         p.code = "forbidden_origin";
         p.detail = "pages of this Origin may not use the gateway; --allow-origin can permit it";
     } else {
         rq->origin = origin;
+        rq->origin_named = standing == NAMED;
         rq->close = false;
         return 0;
     }

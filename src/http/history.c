@@ -1,4 +1,5 @@
 /* GET /channels/{c}/history: pages of what is kept of a channel. */
+#include "http/asking.h"
 #include "http/lane_json.h"
 #include "http/request.h"
 
@@ -64,12 +65,12 @@ static int read_after(struct request *rq, struct history_query *q, enum MHD_Resu
 
 static int read_query(struct request *rq, struct history_query *q, enum MHD_Result *result)
 {
-    static const char *const known[] = {"after", "limit", "order"};
+    static const char *const known[] = {"after", "limit", "order", "access_token", "ticket"};
 
     q->kind = TARGET_CHANNEL;
     q->name = rq->target.segments[1];
     q->now_ms = clock_real_ms();
-    if (refuse_unknown_params(rq, known, 3, result) != 0 || read_channel(rq, result) != 0 ||
+    if (refuse_unknown_params(rq, known, 5, result) != 0 || read_channel(rq, result) != 0 ||
         read_order(rq, q, result) != 0 || read_after(rq, q, result) != 0) {
         return ERR_INVALID;
     }
@@ -118,7 +119,7 @@ static void add_gap(struct strbuf *out, const struct history_request *h)
         strbuf_adds(out, "null");
         return;
     }
-    cursor_format(h->page.gap_from, from);
+    cursor_format(h->q.after, from);
     cursor_format(h->page.gap_to, to);
     strbuf_addf(out, "{\"from\":\"%s\",\"to\":\"%s\",\"reason\":\"%s\"}", from, to,
                 gap_reason_text(h->page.reason));
@@ -172,6 +173,18 @@ enum MHD_Result get_history(struct request *rq)
 
     if (read_query(rq, &h.q, &result) != 0) {
         return result;
+    }
+    if (!permit_subscribe(rq->srv->env->opt, rq->grant, h.q.name) &&
+        asking_may_subscribe(rq, h.q.name)) {
+        if (rq->asked == ASKED_NOT) {
+            return asking_names(rq, false, &h.q.name, 1, get_history);
+        }
+        if (rq->asked != ASKED_YES) {
+            return respond_asked(rq, "channel");
+        }
+    } else if (!permit_subscribe(rq->srv->env->opt, rq->grant, h.q.name)) {
+        return respond_forbidden(rq, "forbidden_channel", "channel",
+                                 "this credential does not permit to read the channel");
     }
     h.frames = calloc(h.q.limit, sizeof(struct frame *));
     if (!h.frames) {

@@ -1,14 +1,24 @@
 noinst_LTLIBRARIES += src/http/libff-http.la
 src_http_libff_http_la_SOURCES = \
 	src/http/acks.c \
+	src/http/asking.c \
+	src/http/asking.h \
+	src/http/body.c \
+	src/http/body.h \
 	src/http/broadcast.c \
+	src/http/client_key.c \
+	src/http/client_key.h \
+	src/http/client_token.c \
 	src/http/clients_api.c \
 	src/http/commit.c \
 	src/http/commit.h \
 	src/http/connection.c \
+	src/http/credential.c \
+	src/http/credential.h \
 	src/http/detach.c \
 	src/http/detach.h \
 	src/http/events.c \
+	src/http/forwarding.c \
 	src/http/guard.c \
 	src/http/headers.c \
 	src/http/history.c \
@@ -20,14 +30,18 @@ src_http_libff_http_la_SOURCES = \
 	src/http/media.c \
 	src/http/playground.c \
 	src/http/playground_data.h \
+	src/http/proxies.c \
 	src/http/publication.c \
 	src/http/publication.h \
 	src/http/publishing.c \
 	src/http/publishing.h \
+	src/http/rates.c \
+	src/http/rates.h \
 	src/http/request.c \
 	src/http/request.h \
 	src/http/request_private.h \
 	src/http/respond.c \
+	src/http/revocations.c \
 	src/http/routes.c \
 	src/http/selftest.c \
 	src/http/server.c \
@@ -37,6 +51,9 @@ src_http_libff_http_la_SOURCES = \
 	src/http/stream_query.c \
 	src/http/stream_query.h \
 	src/http/suspend.c \
+	src/http/throttle.c \
+	src/http/throttle.h \
+	src/http/tickets.c \
 	src/http/upgrade.c \
 	src/http/users.c \
 	src/http/visit.c \

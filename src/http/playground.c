@@ -69,5 +69,9 @@ enum MHD_Result get_playground(struct request *rq)
     respond_header(r, "Content-Type", "text/html; charset=utf-8");
     respond_header(r, "Content-Security-Policy", csp);
     respond_header(r, "Referrer-Policy", "no-referrer");
+    respond_header(r, "X-Frame-Options", "DENY");
+    respond_header(r, "Cross-Origin-Opener-Policy", "same-origin");
+    respond_header(r, "Cross-Origin-Resource-Policy", "same-origin");
+    respond_header(r, "Permissions-Policy", "camera=(), geolocation=(), microphone=()");
     return respond_with(rq, 200, r);
 }

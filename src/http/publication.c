@@ -1,8 +1,12 @@
 #include "http/publication.h"
 
+#include "http/asking.h"
 #include "http/commit.h"
 #include "http/publishing.h"
+#include "http/throttle.h"
 #include "proto/json.h"
+
+#include <stdlib.h>
 
 /* ---- the receipt ---- */
 
@@ -182,18 +186,155 @@ static int parse(struct request *rq, struct str text, const struct json_node **r
     return rc;
 }
 
+/* ---- what the credential permits ---- */
+
+/* What a client might use to pass for somebody else, or to bind the gateway. */
+static const char *only_backends(const struct publish *p)
+{
+    return p->kind != TARGET_CHANNEL ? "userId and everyone"
+           : p->source.len           ? "source"
+           : p->has_timestamp        ? "timestamp"
+           : p->except.len           ? "except"
+                                     : NULL;
+}
+
+static void forbid(struct refusal *r, const char *code)
+{
+    refuse(r, 403, code);
+}
+
+static bool channel_permitted(const struct request *rq, struct str name)
+{
+    return permit_publish(rq->srv->env->opt, rq->grant, name) ||
+           (asking_result(rq, name) == ASKED_YES && asking_may_publish(rq, name));
+}
+
+static void forbid_channel(struct request *rq, struct str name, struct refusal *r)
+{
+    char shown[NAME_SHOW_MAX];
+
+    if (asking_result(rq, name) == ASKED_IN_VAIN && asking_may_publish(rq, name)) {
+        (void)errmsg_set(&r->text, 0,
+                         "whether this is permitted cannot be said now; try again later");
+        refuse_later(r, "auth_unavailable");
+        return;
+    }
+    if (asking_result(rq, name) == ASKED_NO && rq->answer.reason[0]) {
+        (void)errmsg_set(&r->text, 0, "%s", rq->answer.reason);
+    } else {
+        (void)errmsg_set(&r->text, 0, "this credential does not permit to publish to \"%s\"",
+                         name_show(name, shown));
+    }
+    forbid(r, "forbidden_channel");
+    r->ask = rq->asked == ASKED_NOT && asking_may_publish(rq, name);
+}
+
+static bool channels_permitted(struct request *rq, const struct publish *p, struct refusal *r)
+{
+    const struct json_node *n = p->several ? p->list : NULL;
+
+    for (unsigned i = 0; i < p->count; i++, n = n ? n->next : NULL) {
+        struct str name = n ? n->text : p->one;
+        if (!channel_permitted(rq, name)) {
+            forbid_channel(rq, name, r);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool permitted(struct request *rq, const struct publish *p, struct refusal *r)
+{
+    const char *what = NULL;
+
+    if (rq->grant->s.kind == GRANT_OPEN) {
+        return true;
+    }
+    if (rq->grant->s.kind == GRANT_CLIENT) {
+        what = only_backends(p);
+    }
+    if (what) {
+        (void)errmsg_set(&r->text, 0, "%s: only a backend's key permits this, not a client's token",
+                         what);
+        forbid(r, "not_permitted");
+        return false;
+    }
+    switch (p->kind) {
+    case TARGET_CHANNEL:
+        return channels_permitted(rq, p, r);
+    case TARGET_USER:
+        (void)errmsg_set(&r->text, 0, "publishing to users needs a key with the permission users");
+        forbid(r, "forbidden");
+        return permit_right(rq->grant, RIGHT_USERS);
+    case TARGET_EVERYONE:
+        break;
+    }
+    (void)errmsg_set(&r->text, 0,
+                     "publishing to everyone needs a key with the permission everyone");
+    forbid(r, "forbidden");
+    return permit_right(rq->grant, RIGHT_EVERYONE);
+}
+
+/* Whose ids they are. */
+static struct str publisher_of(const struct grant_spec *g, char text[NAME_MAX_LEN + 2])
+{
+    struct str name = g->kind == GRANT_KEY || g->user.len == 0 ? g->id : g->user;
+
+    if (g->kind == GRANT_OPEN || name.len > NAME_MAX_LEN) {
+        return STR_NONE;
+    }
+    text[0] = g->kind == GRANT_KEY ? 'k' : g->user.len ? 'u' : 't';
+    text[1] = ':';
+    if (name.len) {
+        memcpy(text + 2, name.p, name.len);
+    }
+    return (struct str){text, name.len + 2};
+}
+
+enum MHD_Result publication_ask(struct request *rq, struct str text,
+                                enum MHD_Result (*again)(struct request *rq))
+{
+    const struct json_node *root;
+    enum MHD_Result result;
+    struct refusal r;
+    struct publish p;
+    struct str *names;
+    unsigned n = 0;
+
+    if (parse(rq, text, &root, &p, &r) != 0) {
+        return respond_problem(rq, &r.problem);
+    }
+    names = calloc(p.count, sizeof(*names));
+    if (!names) {
+        return respond_nomem(rq);
+    }
+    for (unsigned i = 0; i < p.count; i++) {
+        struct str name = publishing_target(&p, i);
+        if (!channel_permitted(rq, name)) {
+            names[n++] = name;
+        }
+    }
+    result = asking_names(rq, true, names, n, again);
+    free(names);
+    return result;
+}
+
 bool publication_run(struct request *rq, struct str text, struct strbuf *out, struct refusal *r)
 {
+    char name[NAME_MAX_LEN + 2];
     struct http_server *srv = rq->srv;
     const struct json_node *root;
     struct publish_outcome outcome;
     struct publish p;
     int rc;
 
-    if (parse(rq, text, &root, &p, r) != 0) {
+    r->ask = false;
+    if (parse(rq, text, &root, &p, r) != 0 || !permitted(rq, &p, r) ||
+        !throttle_publication(rq, rq->grant, &p, text.len, r)) {
         return false;
     }
-    rc = publishing_run(srv->shared, &srv->env->rng, &p, &rq->ticket, &outcome);
+    rc = publishing_run(srv->shared, &srv->env->rng, &p, publisher_of(&rq->grant->s, name),
+                        &rq->ticket, &outcome);
     if (rc != 0) {
         refuse_run(rq, root, &p, &outcome, rc, r);
         return false;

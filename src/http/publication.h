@@ -13,10 +13,15 @@ struct refusal {
     struct errmsg text;
     char last[CURSOR_MAX];
     struct publish_error pe;
+    bool ask; /* the application could permit it: see publication_ask */
 };
 
 /* Publishes one JSON text with rq->ticket; the receipt goes to `out`. False: *r
  * says why not, and nothing of it was published. */
 bool publication_run(struct request *rq, struct str text, struct strbuf *out, struct refusal *r);
+/* Asks the application about the channels of a publication that was refused with r->ask;
+ * `again` is called with the answer in rq->asked. */
+enum MHD_Result publication_ask(struct request *rq, struct str text,
+                                enum MHD_Result (*again)(struct request *rq));
 
 #endif

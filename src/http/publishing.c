@@ -97,15 +97,23 @@ static void set_identity(struct draft *d, struct rng *rng, const struct publish 
     }
 }
 
-static int set_once(struct draft *d, const struct publish *p)
+static int set_once(struct draft *d, const struct publish *p, struct str publisher)
 {
+    char scoped[ONCE_ID_MAX];
+    struct str id = p->id;
     uint8_t hash[ONCE_HASH];
 
     if (p->id.len == 0) {
         return 0;
     }
+    if (publisher.len && publisher.len + 1 + id.len <= sizeof(scoped)) {
+        memcpy(scoped, publisher.p, publisher.len);
+        scoped[publisher.len] = '\x1f'; /* in no name and no id */
+        memcpy(scoped + publisher.len + 1, id.p, id.len);
+        id = (struct str){scoped, publisher.len + 1 + id.len};
+    }
     publish_hash(p, hash);
-    d->pub.once = once_new(p->id, hash, p->count);
+    d->pub.once = once_new(id, hash, p->count);
     return d->pub.once ? 0 : ERR_NOMEM;
 }
 
@@ -123,7 +131,7 @@ static int set_targets(struct draft *d, const struct publish *p, struct publish_
 }
 
 static int make_draft(struct draft *d, struct rng *rng, const struct publish *p,
-                      struct publish_outcome *out)
+                      struct str publisher, struct publish_outcome *out)
 {
     int rc;
 
@@ -146,7 +154,7 @@ static int make_draft(struct draft *d, struct rng *rng, const struct publish *p,
     }
     set_identity(d, rng, p, out);
     rc = set_targets(d, p, out);
-    return rc == 0 ? set_once(d, p) : rc;
+    return rc == 0 ? set_once(d, p, publisher) : rc;
 }
 
 static void drop_draft(struct draft *d)
@@ -158,7 +166,7 @@ static void drop_draft(struct draft *d)
 }
 
 int publishing_run(struct http_shared *shared, struct rng *rng, const struct publish *p,
-                   struct publish_ticket *ticket, struct publish_outcome *out)
+                   struct str publisher, struct publish_ticket *ticket, struct publish_outcome *out)
 {
     struct draft d;
     int rc;
@@ -168,7 +176,7 @@ int publishing_run(struct http_shared *shared, struct rng *rng, const struct pub
     if (p->count > 1 && p->data.len > PUBLISH_MAX_BYTES / p->count) {
         return ERR_RANGE;
     }
-    rc = make_draft(&d, rng, p, out);
+    rc = make_draft(&d, rng, p, publisher, out);
     if (rc == 0) {
         d.pub.ticket = ticket;
         rc = router_publish(shared->router, &d.pub, out->results, &out->verdict);

@@ -19,6 +19,7 @@ struct request *request_new(struct http_conn *hc, struct MHD_Connection *mhd, co
     rq->srv = hc->srv;
     rq->hc = hc;
     rq->mhd = mhd;
+    rq->client = hc->peer;
     rq->raw = strdup(raw);
     if (!rq->raw) {
         free(rq);
@@ -34,6 +35,11 @@ static void drop_body(struct request *rq)
     strbuf_fini(&rq->body);
 }
 
+static void wipe(char *text)
+{
+    explicit_bzero(text, strlen(text));
+}
+
 void request_free(struct request *rq)
 {
     if (rq->start) {
@@ -46,6 +52,10 @@ void request_free(struct request *rq)
     for (unsigned i = 0; i < rq->nowned; i++) {
         free(rq->owned[i]);
     }
+    grant_unref(rq->grant);
+    grant_unref(rq->answer.grant);
+    free(rq->asked_names);
+    wipe(rq->raw); /* a token may be in it */
     free(rq->raw);
     free(rq);
 }
@@ -211,6 +221,9 @@ static int admit(struct request *rq, enum MHD_Result *result)
         *result = method_not_allowed(rq);
         return ERR_INVALID;
     }
+    if (route_admits(rq, result) != 0) {
+        return ERR_INVALID;
+    }
     if (strcmp(rq->method, "POST") == 0 && check_body(rq, result) != 0) {
         return ERR_INVALID;
     }
@@ -223,7 +236,8 @@ static enum MHD_Result begin(struct request *rq)
 {
     enum MHD_Result result = MHD_YES;
 
-    if (rq->hc->over == LIMIT_ADDRESS) {
+    request_name_client(rq);
+    if (rq->hc->over == LIMIT_ADDRESS || rq->hc->over == LIMIT_RATE) {
         /* The guard first: a page may only read the refusal with its Origin. */
         return guard(rq, &result) != 0 ? result : refuse_over_limit(rq);
     }

@@ -2,7 +2,10 @@
 #ifndef FF_HTTP_REQUEST_H
 #define FF_HTTP_REQUEST_H
 
+#include "auth/auth.h"
 #include "base/strbuf.h"
+#include "core/permit.h"
+#include "hook/hook.h"
 #include "http/server.h"
 #include "proto/origin.h"
 #include "proto/target.h"
@@ -17,16 +20,21 @@ struct http_conn {
     uint64_t deadline; /* monotonic ms */
     uint64_t look;     /* ms until the next look at the peer */
     struct peer peer;
+    struct http_secure *secure; /* TLS; NULL: plain, or taken by the stream */
     int fd;
     enum limit_kind over;
     bool answered; /* bytes of an answer may be out: no raw 408 any more */
     bool detached; /* the stream holds the connection's place in the limits */
     bool ending;   /* resumed for its end: libmicrohttpd is to bury it */
     bool parked;   /* fallback: suspended for as long as the stream lives */
+    bool known;    /* a good credential was shown */
 };
 
 /* (Re)starts the connection's deadline. */
 void conn_deadline(struct http_conn *hc, enum http_timer kind, uint64_t ms);
+
+/* It waits for its next request. */
+void conn_idle(struct http_conn *hc);
 
 /* libmicrohttpd must be run until it has buried the connection. */
 void conn_ending(struct http_conn *hc);
@@ -58,7 +66,20 @@ struct request {
     const char *version;
     const struct route *route;
     struct target target;
-    struct str origin; /* allowed Origin to be echoed, or empty */
+    struct peer client;     /* whom it is from: behind a trusted proxy not the connection's peer */
+    bool behind_proxy;      /* the limits of its address count here, not at the connection */
+    bool from_proxy;        /* a trusted proxy's own: its address has no limits */
+    struct str origin;      /* allowed Origin to be echoed, or empty */
+    bool origin_named;      /* it is our own or listed, and not only let in by `*` */
+    bool stream;            /* asks for an event stream: see respond_auth */
+    enum auth_place place;  /* of the credential */
+    struct grant *grant;    /* what it permits; a reference */
+    struct str ticket_text; /* a ticket that was spent, in `target` */
+    struct hook_answer answer; /* of the application: http/asking.h */
+    int asked;                 /* enum ask_result */
+    struct str *asked_names;   /* it was asked about, in one block */
+    unsigned nasked;
+    enum MHD_Result (*asker)(struct request *rq); /* goes on after it */
     struct strbuf body;
     struct strbuf out;    /* answer under construction */
     char *raw;            /* the raw target */
@@ -103,6 +124,9 @@ enum MHD_Result respond_problem(struct request *rq, const struct problem *p);
 enum MHD_Result respond_json(struct request *rq, int status);
 enum MHD_Result respond_text(struct request *rq, int status, const char *content_type);
 enum MHD_Result respond_empty(struct request *rq, int status);
+/* 403: `code`, `field` (or NULL). */
+enum MHD_Result respond_forbidden(struct request *rq, const char *code, const char *field,
+                                  const char *detail);
 /* For answers with special headers: adds the common ones, queues, lets go of it. */
 enum MHD_Result respond_with(struct request *rq, int status, struct MHD_Response *r);
 /* The memory is out: an answer that needs none. */
@@ -115,8 +139,12 @@ void respond_header(struct MHD_Response *r, const char *name, const char *value)
 enum MHD_Result respond_refused(struct request *rq, int status, const char *code,
                                 const char *detail);
 
+/* The same, but not to come back before `least_ms` are over. */
+enum MHD_Result respond_refused_for(struct request *rq, int status, const char *code,
+                                    const char *detail, uint64_t least_ms);
+
 /* The event that tells an EventSource why, and when to come back. */
-void add_refusal(struct conn_env *env, const char *code, struct strbuf *out);
+void add_refusal(struct conn_env *env, const char *code, uint64_t least_ms, struct strbuf *out);
 /* Counts and logs a refusal because too much waits already. */
 void note_overload(struct request *rq, const char *limit);
 /* respond_refused with the limit that the connection is over, or else with the
@@ -155,6 +183,12 @@ enum MHD_Result get_channels(struct request *rq);
 enum MHD_Result get_channel(struct request *rq);
 enum MHD_Result get_history(struct request *rq);
 enum MHD_Result get_user(struct request *rq);
+enum MHD_Result delete_user(struct request *rq);
+enum MHD_Result post_ticket(struct request *rq);
+enum MHD_Result post_client_token(struct request *rq);
+enum MHD_Result get_revocations(struct request *rq);
+enum MHD_Result post_revocation(struct request *rq);
+enum MHD_Result delete_revocation(struct request *rq);
 enum MHD_Result post_ack(struct request *rq);
 enum MHD_Result get_clients(struct request *rq);
 enum MHD_Result get_client(struct request *rq);

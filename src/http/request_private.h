@@ -18,8 +18,13 @@ enum MHD_Result request_step(struct request *rq, const char *method, const char 
 const struct route *route_find(const struct request *rq);
 /* NULL: the route does not take the method. */
 endpoint_fn *route_endpoint(const struct route *route, const char *method);
+/* Checks the request's credential, and that it permits this endpoint. 0, or an answer was queued. */
+int route_admits(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
 /* "GET, HEAD, OPTIONS" */
 const char *route_methods(const struct route *route);
+
+/* Sets client, behind_proxy and from_proxy. */
+void request_name_client(struct request *rq);
 
 void conn_free(struct http_conn *hc);
 

@@ -1,6 +1,7 @@
 /* Answers. */
 #include "http/request.h"
 
+#include "base/clock.h"
 #include "proto/json.h"
 #include "proto/problem.h"
 #include "proto/publish.h"
@@ -44,8 +45,10 @@ static void add_common(const struct request *rq, struct MHD_Response *r)
     if (rq->origin.len) {
         char origin[512];
         snprintf(origin, sizeof(origin), "%.*s", (int)rq->origin.len, rq->origin.p);
-        respond_header(r, "Access-Control-Allow-Origin", origin);
-        respond_header(r, "Access-Control-Allow-Credentials", "true");
+        respond_header(r, "Access-Control-Allow-Origin", rq->origin_named ? origin : "*");
+        if (rq->origin_named) {
+            respond_header(r, "Access-Control-Allow-Credentials", "true");
+        }
         respond_header(r, "Access-Control-Expose-Headers", "Retry-After, Link, Fanfare-Cursor");
         respond_header(r, "Vary", "Origin");
     }
@@ -151,10 +154,13 @@ static void log_problem(const struct request *rq, const struct problem *p)
 {
     char peer[PEER_TEXT_MAX];
     char status[NUM_LEN];
+    char path[128]; /* without the query, where a credential may be */
 
-    log_debug(rq->srv->env->log, "request refused", "peer", peer_text(&rq->hc->peer, peer),
-              "method", rq->method, "target", rq->raw, "status",
-              num_text(status, (uint64_t)p->status), "code", p->code, "detail", p->detail);
+    /* Nor what comes behind the ~ of a signed name. */
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(rq->raw, "?~%"), rq->raw);
+    log_debug(rq->srv->env->log, "request refused", "peer", peer_text(&rq->client, peer), "method",
+              rq->method, "path", path, "status", num_text(status, (uint64_t)p->status), "code",
+              p->code, "detail", p->detail);
 }
 
 enum MHD_Result respond_problem(struct request *rq, const struct problem *p)
@@ -187,10 +193,21 @@ enum MHD_Result respond_problem(struct request *rq, const struct problem *p)
     return respond_with(rq, p->status, r);
 }
 
-void add_refusal(struct conn_env *env, const char *code, struct strbuf *out)
+/* Jittered, so that those who were refused together do not come back together. */
+static uint64_t refusal_wait(struct conn_env *env, uint64_t least_ms)
 {
     uint64_t base = env->opt->retry;
     uint64_t wait = base + rng_below(&env->rng, 2 * base + 1);
+
+    if (least_ms > UINT32_MAX / 4) {
+        least_ms = UINT32_MAX / 4;
+    }
+    return least_ms > base ? least_ms + wait - base : wait;
+}
+
+void add_refusal(struct conn_env *env, const char *code, uint64_t least_ms, struct strbuf *out)
+{
+    uint64_t wait = refusal_wait(env, least_ms);
     char data[128];
 
     metrics_inc(env->metrics, METRIC_STREAMS_REFUSED);
@@ -200,12 +217,12 @@ void add_refusal(struct conn_env *env, const char *code, struct strbuf *out)
     control_add(out, TRANSPORT_SSE, STR_LIT("fanfare.refused"), STR_NONE, str_of(data));
 }
 
-static enum MHD_Result refuse_stream(struct request *rq, const char *code)
+static enum MHD_Result refuse_stream(struct request *rq, const char *code, uint64_t least_ms)
 {
     struct MHD_Response *r;
 
     strbuf_reset(&rq->out);
-    add_refusal(rq->srv->env, code, &rq->out);
+    add_refusal(rq->srv->env, code, least_ms, &rq->out);
     r = respond_buffer(&rq->out);
     if (!r) {
         return respond_nomem(rq);
@@ -217,20 +234,47 @@ static enum MHD_Result refuse_stream(struct request *rq, const char *code)
     return respond_with(rq, 200, r);
 }
 
-enum MHD_Result respond_refused(struct request *rq, int status, const char *code,
-                                const char *detail)
+enum MHD_Result respond_forbidden(struct request *rq, const char *code, const char *field,
+                                  const char *detail)
+{
+    struct problem p = {.status = 403, .code = code, .field = field, .detail = detail};
+
+    return respond_problem(rq, &p);
+}
+
+/* A ticket that it spent is good again. */
+static void give_back_ticket(struct request *rq)
+{
+    if (rq->ticket_text.len && rq->grant) {
+        (void)!auth_ticket_return(rq->srv->shared->auth, rq->ticket_text, rq->grant,
+                                  clock_real_ms());
+        rq->ticket_text = STR_NONE;
+    }
+}
+
+enum MHD_Result respond_refused_for(struct request *rq, int status, const char *code,
+                                    const char *detail, uint64_t least_ms)
 {
     struct problem p = {.status = status,
                         .code = code,
                         .detail = detail,
-                        .retry_after_s = (unsigned)(rq->srv->env->opt->retry / 1000 + 1)};
+                        .retry_after_s = (unsigned)(least_ms / 1000 + 1)};
     struct str accept = request_header_one(rq, "Accept");
 
-    if (accept.len && memmem(accept.p, accept.len, "text/event-stream", 17)) {
-        return refuse_stream(rq, code);
+    give_back_ticket(rq);
+    /* Where nothing is read a 200 would be taken for a yes. */
+    if (strcmp(rq->method, "GET") == 0 && accept.len &&
+        memmem(accept.p, accept.len, "text/event-stream", 17)) {
+        return refuse_stream(rq, code, least_ms);
     }
     metrics_inc(rq->srv->env->metrics, METRIC_STREAMS_REFUSED);
     return respond_problem(rq, &p);
+}
+
+enum MHD_Result respond_refused(struct request *rq, int status, const char *code,
+                                const char *detail)
+{
+    return respond_refused_for(rq, status, code, detail, rq->srv->env->opt->retry);
 }
 
 void note_overload(struct request *rq, const char *limit)
@@ -241,7 +285,7 @@ void note_overload(struct request *rq, const char *limit)
     metrics_inc(env->metrics, METRIC_OVERLOADED);
     if (conn_env_may_log(env, LOG_KIND_OVERLOAD)) {
         log_warn(env->log, "refused: too much waits already", "limit", limit, "peer",
-                 peer_text(&rq->hc->peer, peer));
+                 peer_text(&rq->client, peer));
     }
 }
 
@@ -253,6 +297,11 @@ enum MHD_Result refuse_over_limit(struct request *rq)
         return respond_refused(rq, 429, "too_many_connections",
                                "too many connections from this address "
                                "(max-connections-per-address); close some or come back later");
+    case LIMIT_RATE:
+        return respond_refused_for(rq, 429, "rate_limited",
+                                   "too many connections a second from this address "
+                                   "(connect-rate); come back later",
+                                   rq->srv->env->opt->rate_window);
     case LIMIT_CONNECTIONS:
         return respond_refused(rq, 503, "too_many_connections",
                                "the gateway has as many connections as it may "

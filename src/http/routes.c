@@ -1,33 +1,64 @@
 /* The table of routes. */
+#include "http/credential.h"
 #include "http/request_private.h"
+
+struct verb {
+    endpoint_fn *endpoint; /* NULL: not taken */
+    enum need need;
+};
 
 struct route {
     const char *segments[3]; /* "*" takes any */
     unsigned n;
-    endpoint_fn *get, *post, *del;
     const char *methods;
+    struct verb get, post, del;
 };
 
 #define READ "GET, HEAD, OPTIONS"
+#define POST "POST, OPTIONS"
+#define NONE               \
+    {                      \
+        NULL, NEED_NOTHING \
+    }
 
 static const struct route routes[] = {
-    {{"events"}, 1, get_events, NULL, NULL, READ},
-    {{"broadcast"}, 1, NULL, post_broadcast, NULL, "POST, OPTIONS"},
-    {{"health"}, 1, get_health, NULL, NULL, READ},
-    {{"ready"}, 1, get_ready, NULL, NULL, READ},
-    {{"stats"}, 1, get_stats, NULL, NULL, READ},
-    {{"metrics"}, 1, get_metrics, NULL, NULL, READ},
-    {{"channels"}, 1, get_channels, NULL, NULL, READ},
-    {{"channels", "*"}, 2, get_channel, NULL, NULL, READ},
-    {{"channels", "*", "history"}, 3, get_history, NULL, NULL, READ},
-    {{"users", "*"}, 2, get_user, NULL, NULL, READ},
-    {{"ack"}, 1, NULL, post_ack, NULL, "POST, OPTIONS"},
-    {{"clients"}, 1, get_clients, NULL, NULL, READ},
-    {{"clients", "*"}, 2, get_client, NULL, delete_client, "GET, HEAD, DELETE, OPTIONS"},
-    {{"clients", "*", "messages"}, 3, NULL, post_client_message, NULL, "POST, OPTIONS"},
+    {{"events"}, 1, READ, {get_events, NEED_CLIENT}, NONE, NONE},
+    {{"broadcast"}, 1, POST, NONE, {post_broadcast, NEED_CREDENTIAL}, NONE},
+    {{"health"}, 1, READ, {get_health, NEED_NOTHING}, NONE, NONE},
+    {{"ready"}, 1, READ, {get_ready, NEED_NOTHING}, NONE, NONE},
+    {{"stats"}, 1, READ, {get_stats, NEED_READ}, NONE, NONE},
+    {{"metrics"}, 1, READ, {get_metrics, NEED_READ}, NONE, NONE},
+    {{"channels"}, 1, READ, {get_channels, NEED_READ}, NONE, NONE},
+    {{"channels", "*"}, 2, READ, {get_channel, NEED_READ}, NONE, NONE},
+    {{"channels", "*", "history"}, 3, READ, {get_history, NEED_CLIENT}, NONE, NONE},
+    {{"users", "*"},
+     2,
+     "GET, HEAD, DELETE, OPTIONS",
+     {get_user, NEED_READ},
+     NONE,
+     {delete_user, NEED_ADMIN}},
+    {{"ack"}, 1, POST, NONE, {post_ack, NEED_NOTHING}, NONE},
+    {{"tickets"}, 1, POST, NONE, {post_ticket, NEED_TICKETS}, NONE},
+    {{"revocations"},
+     1,
+     "GET, HEAD, POST, DELETE, OPTIONS",
+     {get_revocations, NEED_READ},
+     {post_revocation, NEED_ADMIN},
+     {delete_revocation, NEED_ADMIN}},
+    {{"clients"}, 1, READ, {get_clients, NEED_READ}, NONE, NONE},
+    {{"clients", "*"},
+     2,
+     "GET, HEAD, DELETE, OPTIONS",
+     {get_client, NEED_READ},
+     NONE,
+     {delete_client, NEED_ADMIN}},
+    {{"clients", "*", "messages"}, 3, POST, NONE, {post_client_message, NEED_USERS}, NONE},
+    {{"clients", "*", "token"}, 3, POST, NONE, {post_client_token, NEED_NOTHING}, NONE},
 };
-static const struct route websocket = {{NULL}, 0, get_ws, NULL, NULL, "GET, OPTIONS"};
-static const struct route playground = {{NULL}, 0, get_playground, NULL, NULL, READ};
+static const struct route websocket = {{NULL}, 0,   "GET, OPTIONS", {get_ws, NEED_CLIENT},
+                                       NONE,   NONE};
+static const struct route playground = {{NULL}, 0,   READ, {get_playground, NEED_NOTHING},
+                                        NONE,   NONE};
 
 static bool matches(const struct route *r, const struct target *t)
 {
@@ -61,15 +92,29 @@ const struct route *route_find(const struct request *rq)
     return NULL;
 }
 
-endpoint_fn *route_endpoint(const struct route *route, const char *method)
+static const struct verb *find_verb(const struct route *route, const char *method)
 {
     if (strcmp(method, "GET") == 0 || (strcmp(method, "HEAD") == 0 && route != &websocket)) {
-        return route->get;
+        return &route->get;
     }
     if (strcmp(method, "POST") == 0) {
-        return route->post;
+        return &route->post;
     }
-    return strcmp(method, "DELETE") == 0 ? route->del : NULL;
+    return strcmp(method, "DELETE") == 0 ? &route->del : NULL;
+}
+
+endpoint_fn *route_endpoint(const struct route *route, const char *method)
+{
+    const struct verb *v = find_verb(route, method);
+
+    return v ? v->endpoint : NULL;
+}
+
+int route_admits(struct request *rq, enum MHD_Result *result)
+{
+    rq->stream = rq->endpoint == get_events;
+    return credential_check(rq, find_verb(rq->route, rq->method)->need, rq->route == &websocket,
+                            result);
 }
 
 const char *route_methods(const struct route *route)

@@ -1,3 +1,4 @@
+#include "http/asking.h"
 #include "http/request_private.h"
 
 #include "base/clock.h"
@@ -43,8 +44,8 @@ static bool make_room(struct http_server *srv, int fd)
     return true;
 }
 
-void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
-                     socklen_t addr_len, struct peer peer, enum limit_kind over)
+static void add(struct http_server *srv, int fd, const struct sockaddr *addr, socklen_t addr_len,
+                struct peer peer, enum limit_kind over, struct http_secure *secure)
 {
     struct http_conn *hc = make_room(srv, fd) ? calloc(1, sizeof(*hc)) : NULL;
 
@@ -52,6 +53,9 @@ void http_server_add(struct http_server *srv, int fd, const struct sockaddr *add
         log_error(srv->env->log, "out of memory: a connection is closed");
         limits_leave(&srv->shared->limits, &peer, over);
         close(fd);
+        if (secure) {
+            secure->closed(secure);
+        }
         return;
     }
     if (srv->conns[fd]) {
@@ -61,6 +65,7 @@ void http_server_add(struct http_server *srv, int fd, const struct sockaddr *add
     hc->fd = fd;
     hc->peer = peer;
     hc->over = over;
+    hc->secure = secure;
     srv->conns[fd] = hc;
     srv->open_conns++;
     metrics_inc(srv->env->metrics, METRIC_HTTP_OPEN);
@@ -69,6 +74,20 @@ void http_server_add(struct http_server *srv, int fd, const struct sockaddr *add
     if (MHD_add_connection(srv->mhd, fd, addr, addr_len) != MHD_YES && srv->conns[fd] == hc) {
         conn_free(hc); /* the socket is closed already */
     }
+}
+
+void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
+                     socklen_t addr_len, struct peer peer, enum limit_kind over)
+{
+    add(srv, fd, addr, addr_len, peer, over, NULL);
+}
+
+void http_server_add_secure(struct http_server *srv, int fd, struct peer peer, enum limit_kind over,
+                            struct http_secure *secure)
+{
+    struct sockaddr any = {.sa_family = AF_UNIX}; /* what the descriptor is */
+
+    add(srv, fd, &any, sizeof(sa_family_t), peer, over, secure);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
@@ -140,7 +159,7 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **req_cls,
     (void)c;
     if (rq) {
         if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK && !rq->hc->detached) {
-            conn_deadline(rq->hc, HTTP_TIMER_IDLE, rq->srv->env->opt->idle_timeout);
+            conn_idle(rq->hc);
         }
         request_free(rq);
         *req_cls = NULL;
@@ -158,6 +177,10 @@ static void on_log(void *cls, const char *fmt, va_list ap)
         return;
     }
     vsnprintf(text, sizeof(text), fmt, ap);
+    /* Of sockets that are none of TCP: unix paths, and the pairs that TLS has. */
+    if (strstr(text, "TCP_NODELAY") || strstr(text, "TCP_CORK") || strstr(text, "push the data")) {
+        return;
+    }
     n = strlen(text);
     while (n && text[n - 1] == '\n') {
         text[--n] = '\0';
@@ -230,6 +253,14 @@ int http_server_init(struct http_server *srv, struct errmsg *why)
     if (rc == 0) {
         rc = ws_shard_init(&srv->ws, srv->env);
     }
+    srv->ws.auth = srv->shared->auth;
+    srv->ws.hook = srv->shared->asks & ASKS_SUBSCRIBE ? srv->shared->hook : NULL;
+    srv->ws.tasks = srv->shared->tasks[srv->env->shard];
+    srv->ws.outstanding = &srv->shared->visits;
+    if (rc == 0) {
+        const struct opt_list *l = &srv->env->opt->trusted_proxy;
+        rc = cidr_set_make(l->items, l->n, &srv->proxies);
+    }
     if (rc != 0) {
         return errmsg_set(why, rc, "out of memory");
     }
@@ -256,6 +287,7 @@ void http_server_fini(struct http_server *srv)
     free(srv->conns);
     srv->conns = NULL;
     srv->nconns = 0;
+    cidr_set_fini(&srv->proxies);
     ws_shard_fini(&srv->ws);
     json_doc_free(srv->doc);
     json_doc_free(srv->batch);

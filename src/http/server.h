@@ -8,8 +8,10 @@
 #define FF_HTTP_SERVER_H
 
 #include "base/err.h"
+#include "base/strbuf.h"
 #include "conn/stream.h"
 #include "http/limits.h"
+#include "http/rates.h"
 #include "proto/json.h"
 #include "proto/publish.h"
 #include "rt/mailbox.h"
@@ -19,6 +21,8 @@
 #include <stdbool.h>
 
 struct MHD_Daemon;
+struct auth;
+struct hook;
 struct http_conn;
 struct http_server;
 
@@ -34,7 +38,11 @@ struct http_published {
 struct http_shared {
     struct router *router;
     struct log *log;
+    struct auth *auth; /* NULL: open mode */
+    struct hook *hook; /* NULL: no application is asked */
+    unsigned asks;     /* what it is asked: http/asking.h */
     struct limits limits;
+    struct rates rates;
     struct http_server **servers;         /* by shard */
     struct mailbox **tasks;               /* by shard; may use the router */
     struct mailbox **deliveries;          /* by shard; in the order of the log */
@@ -65,6 +73,17 @@ struct http_shared {
     bool wants_published;
 };
 
+/* What stands between libmicrohttpd, which sees a socket pair, and a connection with TLS. */
+struct http_secure {
+    char *certificate; /* the name in the client's verified certificate; NULL: none */
+    /* The connection becomes a stream. What libmicrohttpd has written is with the session, what
+     * the client sent and libmicrohttpd was not given yet is added to `early` (NULL: dropped), and
+     * *fd and *tls are the caller's. False: it is broken; nothing is taken. */
+    bool (*take)(struct http_secure *sec, struct strbuf *early, int *fd, struct rt_transport **tls);
+    /* libmicrohttpd has closed its end. The last call. */
+    void (*closed)(struct http_secure *sec);
+};
+
 /* Kept by each server for when the process has no descriptor left. */
 #define HTTP_SPARES 8
 
@@ -74,8 +93,9 @@ struct http_server {
     struct http_shared *shared;
     struct conn_env *env;
     struct ws_shard ws;
-    struct json_doc *doc;   /* of one publication */
-    struct json_doc *batch; /* of an array around them */
+    struct json_doc *doc;    /* of one publication */
+    struct json_doc *batch;  /* of an array around them */
+    struct cidr_set proxies; /* trusted-proxy */
     struct MHD_Daemon *mhd;
     struct rt_source mhd_src;
     int mhd_fd;
@@ -101,12 +121,20 @@ enum http_timer {
 };
 
 int http_server_init(struct http_server *srv, struct errmsg *why) FF_USE_RESULT;
+/* env->opt is another one (SIGHUP). */
+void http_server_options(struct http_server *srv);
+/* Is the connection's peer one of trusted-proxy? */
+bool http_server_trusts(const struct http_server *srv, const struct peer *peer);
 /* All streams must be gone. */
 void http_server_fini(struct http_server *srv);
 /* Takes the accepted, non-blocking socket over; `over` says which limit it
  * exceeds (it will be told and closed), or LIMIT_NONE. */
 void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
                      socklen_t addr_len, struct peer peer, enum limit_kind over);
+/* The same with TLS: `fd` is one end of a socket pair behind which `secure` stands. On failure
+ * too, secure->closed is called. */
+void http_server_add_secure(struct http_server *srv, int fd, struct peer peer, enum limit_kind over,
+                            struct http_secure *secure);
 /* Runs libmicrohttpd as long as it has something to do, bounded: then
  * http_server_timeout() is still 0. */
 void http_server_run(struct http_server *srv);

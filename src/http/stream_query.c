@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "http/asking.h"
+#include "http/throttle.h"
 #include "proto/name.h"
 
 #include <stdio.h>
@@ -14,8 +16,11 @@ void stream_start_free(void *start)
 {
     struct stream_start *st = start;
 
+    throttle_give_back(st);
     target_fini(&st->target);
     free(st->names);
+    free(st->signed_names);
+    grant_unref(st->intro.grant);
     free(st->meta);
     free(st->agent);
     free(st);
@@ -40,25 +45,90 @@ static bool contains(const struct str *v, unsigned n, struct str s)
     return false;
 }
 
+static int refuse_403(struct request *rq, enum MHD_Result *result, const char *code,
+                      const char *field, const char *detail)
+{
+    *result = respond_forbidden(rq, code, field, detail);
+    return ERR_INVALID;
+}
+
+static int refuse_name(struct request *rq, struct str name, enum MHD_Result *result)
+{
+    struct errmsg why;
+    char shown[NAME_SHOW_MAX];
+    (void)errmsg_set(&why, 0,
+                     "this credential does not permit to subscribe to \"%s\"; its token's "
+                     "channels, or a signed name, can",
+                     name_show(name, shown));
+    return refuse_403(rq, result, "forbidden_channel", "channel", why.text);
+}
+
+/* A channel parameter is a name, or a name with a signature that permits it. */
+static int read_name(struct request *rq, struct str text, struct str *name, bool *is_signed,
+                     enum MHD_Result *result)
+{
+    struct auth *auth = rq->srv->shared->auth;
+    enum auth_outcome outcome = AUTH_OK;
+    struct errmsg why;
+    int rc;
+
+    *name = text;
+    *is_signed = false;
+    if (auth && !auth_is_open(auth)) {
+        outcome = auth_channel(auth, text, clock_real_ms(), name, is_signed, &why);
+    }
+    if (outcome == AUTH_EXPIRED) {
+        return refuse_403(rq, result, "signature_expired", "channel", why.text);
+    }
+    if (outcome != AUTH_OK) {
+        return refuse_403(rq, result, "bad_signature", "channel", why.text);
+    }
+    if (*is_signed && name_is_pattern(*name)) {
+        return refuse_403(rq, result, "bad_signature", "channel",
+                          "a signature is for one channel, not for a pattern");
+    }
+    rc = name_check_subscription(*name, &why);
+    if (rc != 0) {
+        return refuse(rq, result, rc == ERR_RESERVED ? "reserved_channel" : "bad_channel",
+                      "channel", why.text);
+    }
+    if (*is_signed || permit_subscribe(rq->srv->env->opt, rq->grant, *name)) {
+        return 0;
+    }
+    if (!asking_may_subscribe(rq, *name) || asking_result(rq, *name) == ASKED_NOT) {
+        return refuse_name(rq, *name, result);
+    }
+    *is_signed = rq->asked == ASKED_YES; /* it counts as long as a signature would */
+    if (!*is_signed) {
+        *result = respond_asked(rq, "channel");
+    }
+    return *is_signed ? 0 : ERR_INVALID;
+}
+
 static int read_channels(struct request *rq, struct stream_start *st, enum MHD_Result *result)
 {
     const struct target *t = &st->target;
     unsigned max = rq->srv->env->opt->max_channels;
     struct errmsg why;
+    struct str name;
+    bool is_signed;
 
     st->names = calloc(t->nparams + 1, sizeof(struct str));
-    if (!st->names) {
+    st->signed_names = calloc(t->nparams + 1, sizeof(struct str));
+    if (!st->names || !st->signed_names) {
         *result = respond_nomem(rq);
         return ERR_NOMEM;
     }
     st->intro.names = st->names;
+    st->intro.signed_names = st->signed_names;
     for (const struct param *p = target_param(t, "channel"); p; p = target_next(t, p)) {
-        int rc = name_check_subscription(p->value, &why);
-        if (rc != 0) {
-            return refuse(rq, result, rc == ERR_RESERVED ? "reserved_channel" : "bad_channel",
-                          "channel", why.text);
+        if (read_name(rq, p->value, &name, &is_signed, result) != 0) {
+            return ERR_INVALID;
         }
-        if (contains(st->names, st->intro.nnames, p->value)) {
+        if (is_signed) {
+            st->signed_names[st->intro.nsigned++] = name;
+        }
+        if (contains(st->names, st->intro.nnames, name)) {
             continue;
         }
         if (st->intro.nnames == max) {
@@ -66,7 +136,7 @@ static int read_channels(struct request *rq, struct stream_start *st, enum MHD_R
                      "a client may subscribe to %u channels (max-channels-per-client)", max);
             return refuse(rq, result, "too_many_channels", "channel", why.text);
         }
-        st->names[st->intro.nnames++] = p->value;
+        st->names[st->intro.nnames++] = name;
     }
     return 0;
 }
@@ -83,7 +153,12 @@ static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Resul
     int rc;
 
     if (!p || p->value.len == 0) {
+        st->intro.meta = rq->grant->s.meta;
         return 0;
+    }
+    if (rq->grant->s.meta.len) {
+        return refuse_403(rq, result, "not_permitted", "meta",
+                          "the credential says what this client's metadata is");
     }
     rc = json_parse(rq->srv->doc, p->value, &limits, &root, &err);
     if (rc == ERR_NOMEM) {
@@ -180,17 +255,25 @@ static int read_position(struct request *rq, struct stream_start *st, bool sse,
     return 0;
 }
 
+/* The user is the credential's. Only a backend may be anybody. */
 static int read_user(struct request *rq, struct stream_start *st, enum MHD_Result *result)
 {
+    const struct grant_spec *g = &rq->grant->s;
     const struct param *p = target_param(&st->target, "userId");
     struct errmsg why;
 
-    if (p && name_check_user(p->value, &why) != 0) {
+    st->intro.user = g->user;
+    if (!p) {
+        return 0;
+    }
+    if (name_check_user(p->value, &why) != 0) {
         return refuse(rq, result, "bad_user", "userId", why.text);
     }
-    if (p) {
-        st->intro.user = p->value;
+    if (!permit_right(rq->grant, RIGHT_READ) && !str_eq(p->value, g->user)) {
+        return refuse_403(rq, result, "forbidden_user", "userId",
+                          "userId must be the user of the credential, or be left out");
     }
+    st->intro.user = p->value;
     return 0;
 }
 
@@ -273,14 +356,20 @@ int stream_start_new(struct request *rq, bool sse, struct stream_start **out,
     }
     st->srv = rq->srv;
     st->hc = rq->hc;
-    st->intro.peer = rq->hc->peer;
+    st->behind_proxy = rq->behind_proxy || rq->from_proxy;
+    st->intro.peer = st->behind_proxy ? rq->client : rq->hc->peer;
     st->target = rq->target;
     rq->target = (struct target){0};
+    st->intro.grant = grant_ref(rq->grant);
     if (read_channels(rq, st, result) != 0 || read_user(rq, st, result) != 0 ||
         read_position(rq, st, sse, result) != 0 || read_meta(rq, st, result) != 0 ||
         read_agent(rq, st, result) != 0) {
         stream_start_free(st);
         return ERR_INVALID;
+    }
+    if (throttle_stream(rq, st, result) != 0) {
+        stream_start_free(st);
+        return ERR_LIMIT;
     }
     *out = st;
     return 0;

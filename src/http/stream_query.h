@@ -11,9 +11,11 @@ struct stream_start {
     struct http_conn *hc;
     struct stream_intro intro;
     struct target target; /* taken from the request */
-    struct str *names;
+    struct str *names, *signed_names;
     char *meta, *agent;
     bool done;
+    bool behind_proxy;    /* intro.peer is not the connection's */
+    bool address_counted; /* of intro.peer, behind a proxy: http/throttle.h */
 };
 
 /* May the request become a stream now? Else it is in the line: *result is to

@@ -1,6 +1,8 @@
 /* The WebSocket path: the opening handshake (RFC 6455 4.2). */
+#include "http/asking.h"
 #include "http/spares.h"
 #include "http/stream_query.h"
+#include "http/throttle.h"
 #include "proto/problem.h"
 #include "proto/wsframe.h"
 #include "proto/wshandshake.h"
@@ -24,35 +26,73 @@ static void refuse_begun(struct http_server *srv, MHD_socket sock)
     strbuf_fini(&close_frame);
 }
 
-/* libmicrohttpd gives the socket over; it is duplicated, and libmicrohttpd's
- * own descriptor closed at once (without TLS that shuts nothing down). */
+/* Plain: duplicated, since libmicrohttpd will close its own (which shuts nothing down). */
+static bool take_socket(struct http_server *srv, MHD_socket sock, struct stream_intro *intro)
+{
+    intro->fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
+    if (intro->fd < 0 && spares_spend(srv)) {
+        intro->fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
+    }
+    if (intro->fd < 0) {
+        refuse_begun(srv, sock);
+    }
+    return intro->fd >= 0;
+}
+
+/* TLS: `sock` is one end of a pair. What lies in it comes before what was not put in yet. */
+static bool take_secure(struct http_conn *hc, MHD_socket sock, struct stream_intro *intro,
+                        struct strbuf *early)
+{
+    char buf[4096];
+    ssize_t n;
+
+    while ((n = recv(sock, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
+        strbuf_add(early, buf, (size_t)n);
+    }
+    return hc->secure->take(hc->secure, early, &intro->fd, &intro->tls);
+}
+
+static void start(struct stream_start *st, const struct strbuf *early)
+{
+    int rc = ERR_NOMEM;
+
+    if (strbuf_failed(early)) {
+        stream_intro_drop(&st->intro);
+    } else {
+        rc = ws_open(&st->srv->ws, &st->intro, strbuf_str(early));
+    }
+    st->hc->detached = rc == 0;
+    if (rc == 0) {
+        throttle_taken(st);
+    } else {
+        log_error(st->srv->env->log, "out of memory: a stream was not started");
+    }
+}
+
+/* libmicrohttpd gives the socket over; its own descriptor is closed at once. */
 static void upgraded(void *cls, struct MHD_Connection *connection, void *req_cls, const char *extra,
                      size_t extra_len, MHD_socket sock, struct MHD_UpgradeResponseHandle *urh)
 {
     struct stream_start *st = cls;
     struct http_server *srv = st->srv;
     struct request *rq = req_cls;
-    int fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
+    struct strbuf early = STRBUF_INIT;
+    bool taken;
 
-    if (fd < 0 && spares_spend(srv)) {
-        fd = fcntl(sock, F_DUPFD_CLOEXEC, 0);
-    }
     (void)connection;
     rq->start = NULL;
     wheel_stop(&st->hc->timer);
-    if (fd < 0) {
-        refuse_begun(srv, sock);
+    if (extra_len) {
+        strbuf_add(&early, extra, extra_len);
     }
+    taken = st->hc->secure ? take_secure(st->hc, sock, &st->intro, &early)
+                           : take_socket(srv, sock, &st->intro);
     (void)MHD_upgrade_action(urh, MHD_UPGRADE_ACTION_CLOSE);
     srv->again = true;
-    if (fd >= 0) {
-        st->intro.fd = fd;
-        st->hc->detached = true;
-        if (ws_open(&srv->ws, &st->intro, (struct str){extra, extra_len}) != 0) {
-            log_error(srv->env->log, "out of memory: a stream was not started");
-            st->hc->detached = false;
-        }
+    if (taken) {
+        start(st, &early);
     }
+    strbuf_fini(&early);
     stream_start_free(st);
 }
 
@@ -79,7 +119,7 @@ static enum MHD_Result refuse_handshake(struct request *rq, const struct ws_answ
 
     if (conn_env_may_log(rq->srv->env, LOG_KIND_HANDSHAKE)) {
         log_info(rq->srv->env->log, "WebSocket handshake refused", "peer",
-                 peer_text(&rq->hc->peer, peer), "status", num_text(status, (uint64_t)a->status),
+                 peer_text(&rq->client, peer), "status", num_text(status, (uint64_t)a->status),
                  "detail", a->detail);
     }
     problem_add(&rq->out, a->status, code, str_of(a->detail));
@@ -109,7 +149,8 @@ enum MHD_Result get_ws(struct request *rq)
     if (answer.status != 101) {
         return refuse_handshake(rq, &answer);
     }
-    if (!stream_may_start(rq, &result) || stream_start_new(rq, false, &st, &result) != 0) {
+    if (!asking_channels(rq, &result) || !stream_may_start(rq, &result) ||
+        stream_start_new(rq, false, &st, &result) != 0) {
         return result;
     }
     r = MHD_create_response_for_upgrade(upgraded, st);

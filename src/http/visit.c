@@ -36,6 +36,7 @@ void visit_free(struct visit *v)
 {
     if (v) {
         strbuf_fini(&v->out);
+        grant_unref(v->grant);
         free(v);
     }
 }

@@ -25,6 +25,9 @@ struct visit {
     bool more;
     /* messages */
     struct envelope envelope;
+    /* credentials */
+    struct grant *grant; /* a reference, or NULL */
+    int rc;
     /* acknowledgements */
     char user_name[NAME_MAX_LEN + 1]; /* of the client; empty: anonymous */
 };

@@ -2,6 +2,8 @@
  * come, and are handed to HTTP a few a turn, so that a storm of them costs those
  * who are connected little. */
 #include "http/spares.h"
+#include "lib/admit.h"
+#include "lib/entry.h"
 #include "lib/gateway.h"
 
 #include <errno.h>
@@ -36,19 +38,13 @@ static bool make_room(struct accept_queue *q)
     return true;
 }
 
-static void give_up(struct shard *s, const struct accepted *a)
-{
-    limits_leave(&s->gw->shared.limits, &a->peer, a->over);
-    close(a->fd);
-}
-
 static void put(struct shard *s, const struct accepted *a)
 {
     struct accept_queue *q = &s->accepted;
 
     if (!make_room(q)) {
         log_error(s->gw->log, "out of memory: a connection is closed");
-        give_up(s, a);
+        admit_give_up(s, a);
         return;
     }
     q->v[(q->head + q->n++) & (q->cap - 1)] = *a;
@@ -68,45 +64,22 @@ static struct accepted take(struct accept_queue *q)
 
 /* ---- accepting ---- */
 
-static void log_limit(struct shard *s, const struct peer *peer, const char *limit)
-{
-    char text[PEER_TEXT_MAX], number[NUM_LEN];
-    uint32_t held = 0;
-
-    if (log_limit_pass(&s->refusals, s->env.now_ms, &held)) {
-        log_warn(s->gw->log, "connection over a limit", "limit", limit, "peer",
-                 peer_text(peer, text), "unlogged", held ? num_text(number, held) : NULL);
-    }
-}
-
 /* `scarce`: its descriptor is one of the spares. */
 static void admit(struct listener *l, struct accepted *a, bool scarce)
 {
-    static const char *const names[] = {[LIMIT_CONNECTIONS] = "max-connections",
-                                        [LIMIT_ADDRESS] = "max-connections-per-address",
-                                        [LIMIT_DESCRIPTORS] = "open files"};
     struct shard *s = l->shard;
-    struct limits *limits = &s->gw->shared.limits;
 
-    metrics_inc(&s->metrics, METRIC_ACCEPTED);
     if (a->from.sa.sa_family == AF_UNIX) {
         a->len = sizeof(sa_family_t); /* its path, if it has one, says nothing */
     }
     a->peer = peer_of(&a->from.sa, a->len);
-    a->over = limits_enter(limits, &a->peer, s->env.opt->max_per_address);
-    if (a->over == LIMIT_NONE && scarce) {
-        a->over = LIMIT_DESCRIPTORS;
+    a->tls = l->tls;
+    a->proxied = s->env.opt->proxy_protocol && http_server_trusts(&s->http, &a->peer);
+    if (admit_connection(s, a, scarce)) {
+        put(s, a);
+    } else {
+        admit_give_up(s, a);
     }
-    if (a->over != LIMIT_NONE) {
-        metrics_inc(&s->metrics, METRIC_ACCEPT_REFUSED);
-        log_limit(s, &a->peer, names[a->over]);
-    }
-    /* Others must not wait behind an address that fills what is kept for this. */
-    if (a->over == LIMIT_ADDRESS && !limits_may_tell(limits)) {
-        give_up(s, a);
-        return;
-    }
-    put(s, a);
 }
 
 /* From now on new connections wait in the kernel. */
@@ -252,7 +225,11 @@ void listeners_run(struct shard *s)
     }
     for (int i = 0; i < STARTS_PER_TURN && s->accepted.n; i++) {
         struct accepted a = take(&s->accepted);
-        http_server_add(&s->http, a.fd, &a.from.sa, a.len, a.peer, a.over);
+        if (a.tls || a.proxied) {
+            entry_begin(s, &a);
+        } else {
+            http_server_add(&s->http, a.fd, &a.from.sa, a.len, a.peer, a.over);
+        }
     }
 }
 
@@ -271,6 +248,7 @@ int listeners_start(struct shard *s, struct errmsg *why)
         l->state = WAITS_FOR_TIME; /* not watched yet */
         l->fd = set->points[i].fds[s->index];
         l->is_unix = set->points[i].is_unix;
+        l->tls = set->points[i].tls;
         if (watch(l) != 0) {
             return errmsg_set(why, ERR_SYSTEM, "epoll: %s", strerror(errno));
         }
@@ -290,7 +268,7 @@ void listeners_stop(struct shard *s)
     }
     while (s->accepted.n) {
         struct accepted a = take(&s->accepted);
-        give_up(s, &a);
+        admit_give_up(s, &a);
     }
     free(s->listeners);
     s->listeners = NULL;

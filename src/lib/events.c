@@ -1,6 +1,8 @@
 /* Event handlers of the embedding program. */
 #include "lib/gateway.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 int fanfare_on(struct fanfare *gw, enum fanfare_event_kind kind, fanfare_handler *handler,
@@ -129,9 +131,28 @@ static void on_released(void *ctx, const struct stream *s)
     http_server_released(&shard->http, s);
 }
 
+static enum standing standing_of(void *ctx, const struct grant *g)
+{
+    const struct shard *shard = ctx;
+
+    switch (auth_recheck(shard->gw->auth, g, clock_real_ms())) {
+    case AUTH_OK:
+        return STANDS;
+    case AUTH_REVOKED:
+        return IS_REVOKED;
+    default:
+        return HAS_EXPIRED;
+    }
+}
+
 struct conn_hooks gateway_hooks(struct shard *s)
 {
-    return (struct conn_hooks){s, on_connected, on_disconnected, on_received, on_released};
+    return (struct conn_hooks){.ctx = s,
+                               .connected = on_connected,
+                               .disconnected = on_disconnected,
+                               .received = on_received,
+                               .standing = standing_of,
+                               .released = on_released};
 }
 
 static void terminate(char *out, size_t size, struct str s)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/strbuf.h"
+#include "lib/certificates.h"
 #include "lib/durable.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ _Static_assert((int)FANFARE_ERR_MOVED == (int)ERR_MOVED, "same codes");
  * and the second one that a stream has while it is being detached. */
 #define DESCRIPTORS_SPARE 192
 #define DESCRIPTORS_PER_SHARD 16
+#define DESCRIPTORS_OF_HOOK 16 /* besides its connections */
 
 const char *fanfare_strerror(int code)
 {
@@ -94,11 +96,13 @@ static unsigned count_shards(const struct options *opt)
 }
 
 /* What the descriptor limit leaves for connections; fewer if so configured. */
-static int count_connections(const struct fanfare *gw, unsigned *out, struct errmsg *why)
+static int count_connections(const struct fanfare *gw, unsigned *out, unsigned *descriptors,
+                             struct errmsg *why)
 {
     unsigned asked = gw->opt->o.max_connections;
     uint64_t kept = DESCRIPTORS_SPARE + DESCRIPTORS_PER_SHARD * (uint64_t)gw->nshards +
-                    LIMITS_TOLD + gw->opt->o.listen.n * (uint64_t)gw->nshards;
+                    LIMITS_TOLD + gw->listen.n * (uint64_t)gw->nshards +
+                    (*gw->opt->o.auth_url ? HOOK_CONNECTIONS + DESCRIPTORS_OF_HOOK : 0);
     struct rlimit rl;
     uint64_t may;
 
@@ -120,6 +124,7 @@ static int count_connections(const struct fanfare *gw, unsigned *out, struct err
                           asked, (unsigned long long)may);
     }
     *out = asked ? asked : (unsigned)may;
+    *descriptors = (unsigned)may;
     return 0;
 }
 
@@ -137,19 +142,24 @@ static int learn_hosts(struct fanfare *gw)
     return 0;
 }
 
-static void choose_detach(struct fanfare *gw)
+static int choose_detach(struct fanfare *gw, struct errmsg *msg)
 {
-    struct errmsg why;
+    struct errmsg why = {"--no-detach"};
 
     gw->shared.detach = false;
     if (gw->opt->o.no_detach) {
-        log_info(gw->log, "streams stay inside libmicrohttpd", "because", "--no-detach");
+        log_info(gw->log, "streams stay inside libmicrohttpd", "because", why.text);
     } else if (http_selftest(&why) == 0) {
         gw->shared.detach = true;
     } else {
         log_warn(gw->log, "streams stay inside libmicrohttpd: more memory a stream", "because",
                  why.text);
     }
+    if (gw->opt->tls && !gw->shared.detach) {
+        return errmsg_set(msg, ERR_STATE, "with TLS streams cannot stay inside libmicrohttpd (%s)",
+                          why.text);
+    }
+    return 0;
 }
 
 static void publish_options(struct fanfare *gw, const struct options *o)
@@ -167,11 +177,32 @@ static void give_out(void *ctx, unsigned shard)
     deliveries_flush(&gw->shards[shard]);
 }
 
+static int init_limits(struct fanfare *gw, unsigned max_connections)
+{
+    struct http_shared *sh = &gw->shared;
+    int rc = rates_init(&sh->rates, rng_u64(&gw->rng));
+
+    if (rc != 0) {
+        return rc;
+    }
+    rc = loads_init(&gw->loads, rng_u64(&gw->rng));
+    if (rc == 0) {
+        rc = limits_init(&sh->limits, max_connections, rng_u64(&gw->rng));
+        if (rc != 0) {
+            loads_fini(&gw->loads);
+        }
+    }
+    if (rc != 0) {
+        rates_fini(&sh->rates);
+    }
+    return rc;
+}
+
 static int share(struct fanfare *gw, struct errmsg *why)
 {
     struct http_shared *sh = &gw->shared;
-    unsigned max_connections = 0;
-    int rc = count_connections(gw, &max_connections, why);
+    unsigned max_connections = 0, max_descriptors = 0;
+    int rc = count_connections(gw, &max_connections, &max_descriptors, why);
 
     if (rc != 0) {
         return rc;
@@ -187,8 +218,9 @@ static int share(struct fanfare *gw, struct errmsg *why)
     gw->all_metrics[gw->nshards] = &gw->metrics;
     gw->all_metrics[gw->nshards + 1] = &gw->log_metrics;
     gw->all_metrics[gw->nshards + 2] = &gw->store_metrics;
+    gw->all_metrics[gw->nshards + 3] = &gw->hook_metrics;
     sh->metrics = gw->all_metrics;
-    sh->nmetrics = gw->nshards + 3;
+    sh->nmetrics = gw->nshards + 4;
     sh->started_ms = clock_mono_ms();
     sh->version = PACKAGE_VERSION;
     sh->open_hosts = gw->opt->o.insecure_open;
@@ -199,7 +231,9 @@ static int share(struct fanfare *gw, struct errmsg *why)
         sh->wants_published |= h->kind == FANFARE_EVENT_PUBLISHED || h->kind == FANFARE_EVENT_ALL;
     }
     publish_options(gw, &gw->opt->o);
-    return limits_init(&sh->limits, max_connections, rng_u64(&gw->rng));
+    rc = init_limits(gw, max_connections);
+    sh->limits.max_descriptors = max_descriptors;
+    return rc;
 }
 
 static int start_shards(struct fanfare *gw, struct errmsg *why)
@@ -237,12 +271,15 @@ static void say_started(const struct fanfare *gw)
                  "listen-backlog", num_text(asked, gw->opt->o.listen_backlog), "somaxconn",
                  num_text(may, allowed));
     }
+    if (!auth_is_open(gw->auth)) {
+        return;
+    }
     log_warn(gw->log, gw->opt->o.insecure_open
                           ? "open mode: anyone who can connect may publish and read"
                           : "open mode: everyone on this machine may publish and read");
 }
 
-int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
+int fanfare_listen(struct fanfare *gw, struct fanfare_why *why)
 {
     struct errmsg local;
     struct errmsg *msg = why ? (struct errmsg *)(void *)why : &local;
@@ -258,15 +295,42 @@ int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
         return errmsg_set(msg, ERR_NOMEM, "out of memory");
     }
     rc = listen_open(&gw->listen, &gw->opt->o, gw->nshards, msg);
+    if (rc == 0) {
+        rc = certificates_read(gw->log, &gw->opt->o, &gw->opt->tls, msg);
+    }
+    if (rc == 0) {
+        gw->state = GW_LISTENING;
+    }
+    return rc;
+}
+
+int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
+{
+    struct errmsg local;
+    struct errmsg *msg = why ? (struct errmsg *)(void *)why : &local;
+    int rc = gw->state == GW_LISTENING ? 0 : fanfare_listen(gw, why);
+
     if (rc != 0) {
         return rc;
     }
-    choose_detach(gw);
-    rc = share(gw, msg);
+    gw->state = GW_FAILED;
+    rc = choose_detach(gw, msg);
+    if (rc == 0) {
+        rc = share(gw, msg);
+    }
     if (rc != 0) {
         return rc;
     }
     gw->limits_ready = true;
+    rc = auth_new(&gw->opt->o, &gw->auth, msg);
+    if (rc != 0) {
+        return rc;
+    }
+    gw->shared.auth = gw->auth;
+    rc = application_open(gw, msg);
+    if (rc != 0) {
+        return rc;
+    }
     rc = durable_open(gw, msg);
     if (rc != 0) {
         return rc;
@@ -356,6 +420,7 @@ void fanfare_stop(struct fanfare *gw)
     }
     gw->state = GW_STOPPED; /* nothing more is taken from the program */
     atomic_store(&gw->shared.draining, true);
+    hook_stop(gw->hook); /* no request waits for the application any more */
     for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
         shard_ask_stop(&gw->shards[i]);
     }
@@ -380,16 +445,20 @@ void fanfare_free(struct fanfare *gw)
         return;
     }
     fanfare_stop(gw);
+    hook_free(gw->hook); /* its thread may still be about to wake a shard */
     for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
         shard_fini(&gw->shards[i]);
     }
     free(gw->shards);
     router_free(gw->router);
     durable_free(gw);
+    auth_free(gw->auth);
     listen_free(&gw->listen);
     free(gw->shared.hosts.items);
     if (gw->limits_ready) {
         limits_fini(&gw->shared.limits);
+        rates_fini(&gw->shared.rates);
+        loads_fini(&gw->loads);
     }
     while (gw->handlers) {
         struct handler *next = gw->handlers->next;
@@ -423,6 +492,8 @@ static void run_reload(struct mail *m, void *ctx)
     opt_version_unref(s->opt);
     s->opt = opt_version_ref(r->opt);
     s->env.opt = &s->opt->o;
+    shard_recheck(s);
+    http_server_options(&s->http);
     if (s->index + 1 < gw->nshards) {
         mailbox_push(gw->tasks[s->index + 1], &r->mail);
         return;
@@ -479,9 +550,19 @@ int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct f
     if (gw->state != GW_RUNNING) {
         return errmsg_set(msg, ERR_STATE, "the gateway is not running");
     }
+    rc = auth_reload(gw->auth, &o->o, msg);
+    if (rc != 0) {
+        log_error(gw->log, "options not reloaded", "because", msg->text);
+        return rc;
+    }
     pthread_mutex_lock(&gw->api);
     v = opt_version_new(&gw->opt->o);
-    if (!v || options_apply_live(&v->o, &o->o, &ignored) != 0 || hand_round(gw, v) != 0) {
+    if (!v || options_apply_live(&v->o, &o->o, &ignored) != 0) {
+        rc = ERR_NOMEM;
+    } else {
+        rc = certificates_reload(gw->log, &v->o, gw->opt->tls, &v->tls, msg);
+    }
+    if (rc == ERR_NOMEM || hand_round(gw, v) != 0) {
         pthread_mutex_unlock(&gw->api);
         opt_version_unref(v);
         return errmsg_set(msg, ERR_NOMEM, "out of memory: the old options stay");
@@ -490,7 +571,11 @@ int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct f
     gw->opt = v;
     publish_options(gw, &v->o);
     log_set_level(gw->log, (enum log_level)v->o.log_level);
-    rc = log_reopen(gw->log, msg);
+    if (rc == 0) {
+        rc = log_reopen(gw->log, msg);
+    } else {
+        (void)!log_reopen(gw->log, NULL);
+    }
     if (ignored) {
         say_ignored(gw, &v->o, &o->o);
     }

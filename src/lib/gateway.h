@@ -5,17 +5,22 @@
 
 #include <fanfare/fanfare.h>
 
+#include "auth/auth.h"
 #include "base/log.h"
 #include "conf/options.h"
+#include "conn/load.h"
 #include "conn/slow.h"
 #include "conn/stream.h"
 #include "core/router.h"
+#include "hook/hook.h"
 #include "http/server.h"
+#include "lib/entry.h"
 #include "lib/listener.h"
 #include "lib/tidy.h"
 #include "rt/busy.h"
 #include "rt/mailbox.h"
 #include "store/store.h"
+#include "tls/ctx.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,6 +29,7 @@
 struct opt_version {
     atomic_uint refs;
     struct options o;
+    struct tls_ctx *tls; /* NULL: no TLS */
 };
 
 struct handler {
@@ -62,6 +68,7 @@ struct shard {
     struct metrics metrics;
     struct listener *listeners; /* one a listen address */
     struct accept_queue accepted;
+    struct entries entries;
     _Atomic size_t backlog_bytes; /* of messages in `deliveries` */
     struct mail stop_mail;
     struct mail slow_mail; /* wakes it: too much waits for slow clients */
@@ -71,7 +78,7 @@ struct shard {
     bool log_behind;              /* tidying the log is not through */
 };
 
-enum gateway_state { GW_NEW, GW_RUNNING, GW_FAILED, GW_STOPPED };
+enum gateway_state { GW_NEW, GW_LISTENING, GW_RUNNING, GW_FAILED, GW_STOPPED };
 
 struct fanfare {
     _Atomic uint64_t trimmed_ms; /* monotonic: tidy.h */
@@ -90,14 +97,18 @@ struct fanfare {
     struct metrics metrics;
     struct metrics log_metrics;   /* the router's: under its lock */
     struct metrics store_metrics; /* the store's thread's */
-    const struct metrics *all_metrics[ROUTER_MAX_SHARDS + 3];
-    struct opt_version *kept; /* the options that the log was started with */
-    struct store *store;      /* NULL: memory only */
+    const struct metrics *all_metrics[ROUTER_MAX_SHARDS + 4];
+    struct auth *auth;
+    struct hook *hook;           /* NULL: no application is asked */
+    struct metrics hook_metrics; /* its thread's */
+    struct opt_version *kept;    /* the options that the log was started with */
+    struct store *store;         /* NULL: memory only */
     struct http_server *servers[ROUTER_MAX_SHARDS];
     struct mailbox *tasks[ROUTER_MAX_SHARDS];
     struct mailbox *deliveries[ROUTER_MAX_SHARDS];
     struct http_shared shared;
     struct slow_total slow_total;
+    struct loads loads;
     unsigned running;        /* shards with a thread; set before the stop */
     atomic_uint stopping;    /* of those, shards that serve no HTTP any more */
     atomic_uint max_backlog; /* options that other threads read */
@@ -119,6 +130,11 @@ int shard_start(struct shard *s, struct errmsg *why) FF_USE_RESULT;
 /* Any thread: asks the shard to end, once; shard_join waits for it. */
 void shard_ask_stop(struct shard *s);
 void shard_join(struct shard *s);
+/* Starts what asks the application, if there is one to be asked. */
+int application_open(struct fanfare *gw, struct errmsg *why) FF_USE_RESULT;
+/* After a reload: ends streams whose credentials, and subscriptions whose permissions,
+ * are gone. */
+void shard_recheck(struct shard *s);
 /* Drops what is left in the mailboxes: all shards must have ended. */
 void shard_empty(struct shard *s);
 void shard_fini(struct shard *s);

@@ -54,7 +54,7 @@ static void describe(struct listen_point *p, const union address *a)
         inet_ntop(AF_INET, &a->in.sin_addr, ip, sizeof(ip));
         snprintf(p->host, sizeof(p->host), "%s:%u", ip, ntohs(a->in.sin_port));
     }
-    snprintf(p->url, sizeof(p->url), "http://%s", p->host);
+    snprintf(p->url, sizeof(p->url), "%s://%s", p->tls ? "https" : "http", p->host);
 }
 
 /* ---- binding ---- */
@@ -209,19 +209,24 @@ static int open_unix(struct listen_point *p, const struct listen_addr *la,
 int listen_open(struct listen_set *set, const struct options *opt, unsigned shards,
                 struct errmsg *why)
 {
-    set->points = calloc(opt->listen.n ? opt->listen.n : 1, sizeof(*set->points));
+    unsigned n = opt->listen.n + opt->listen_plain.n;
+
+    set->points = calloc(n ? n : 1, sizeof(*set->points));
     if (!set->points) {
         return errmsg_set(why, ERR_NOMEM, "out of memory");
     }
     set->shards = shards;
-    for (unsigned i = 0; i < opt->listen.n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         struct listen_point *p = &set->points[i];
-        const char *where = opt->listen.items[i];
+        bool plain = i >= opt->listen.n;
+        const char *where =
+            plain ? opt->listen_plain.items[i - opt->listen.n] : opt->listen.items[i];
         struct listen_addr la;
         int rc = options_parse_listen(where, &la, why);
         if (rc != 0) {
             return rc;
         }
+        p->tls = opt->tls_cert.n && !plain && !la.is_unix;
         p->fds = malloc(shards * sizeof(int));
         if (!p->fds) {
             return errmsg_set(why, ERR_NOMEM, "out of memory");

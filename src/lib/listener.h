@@ -19,10 +19,11 @@ struct shard;
 #define URL_MAX 160
 #define HOST_MAX 64
 
-/* One `listen` value, bound. */
+/* One `listen` or `listen-plain` value, bound. */
 struct listen_point {
     int *fds; /* one a shard; unix: the same in each */
     bool is_unix;
+    bool tls;
     char url[URL_MAX];
     char host[HOST_MAX]; /* "127.0.0.1:8080", as a Host header says it */
 };
@@ -41,6 +42,7 @@ struct listener {
     struct shard *shard;
     int fd;
     bool is_unix;
+    bool tls;
     enum listener_state state;
     struct wheel_timer timer; /* while it waits: tries again in any case */
 };
@@ -49,6 +51,8 @@ struct listener {
 struct accepted {
     int fd;
     enum limit_kind over;
+    bool tls;     /* it begins with a handshake */
+    bool proxied; /* before that, with a PROXY header */
     struct peer peer;
     socklen_t len;
     union {

@@ -55,6 +55,7 @@ int fanfare_options_info(size_t index, struct fanfare_option_info *out)
         .live = (i->flags & OPT_LIVE) != 0,
         .cli_only = (i->flags & OPT_CLI) != 0,
         .hidden = (i->flags & OPT_HIDDEN) != 0,
+        .secret = (i->flags & OPT_SECRET) != 0,
     };
     return 0;
 }
@@ -73,6 +74,23 @@ int fanfare_options_load_file(struct fanfare_options *o, const char *path, struc
 int fanfare_options_load_env(struct fanfare_options *o, struct fanfare_why *why)
 {
     return options_load_env(&o->o, environ, why_of(why));
+}
+
+const char *fanfare_options_text(const struct fanfare_options *o, const char *name)
+{
+    static const size_t members[] = {
+#define OPTION(field, type, name, arg, def, min, max, flags, group, help) \
+    [OPT_ID_##field] = OPT_##type == OPT_STRING ? offsetof(struct options, field) : SIZE_MAX,
+#include "conf/options.def"
+#undef OPTION
+    };
+    enum opt_id id = options_find(name);
+
+    if (id == OPT_ID_COUNT || members[id] == SIZE_MAX || (options_info(id)->flags & OPT_SECRET)) {
+        return NULL;
+    }
+    const char *text = *(char *const *)(const void *)((const char *)&o->o + members[id]);
+    return text ? text : "";
 }
 
 int fanfare_options_check(const struct fanfare_options *o, struct fanfare_why *why)
@@ -108,6 +126,7 @@ void opt_version_unref(struct opt_version *v)
 {
     if (v && atomic_fetch_sub(&v->refs, 1) == 1) {
         options_fini(&v->o);
+        tls_ctx_unref(v->tls);
         free(v);
     }
 }

@@ -98,7 +98,7 @@ static int run(struct fanfare *gw, const struct publish *p, struct publish_outco
 {
     struct waiting w = {.ticket = {.left = 1, .done = wake}, .gw = gw};
     bool waits = may_wait(gw);
-    int rc = publishing_run(&gw->shared, NULL, p, waits ? &w.ticket : NULL, outcome);
+    int rc = publishing_run(&gw->shared, NULL, p, STR_NONE, waits ? &w.ticket : NULL, outcome);
 
     if (rc == 0 && waits) {
         rc = wait_durable(&w);

@@ -55,6 +55,8 @@ static void fire(struct wheel_timer *t, void *ctx)
         listener_timer_fired(t);
     } else if (t->kind == TIDY_TIMER) {
         tidy_timer_fired(t);
+    } else if (t->kind == ENTRY_TIMER) {
+        entry_timer_fired(t);
     } else if (t->kind == LOG_TIMER) {
         durable_timer_fired(t);
     } else {
@@ -68,7 +70,7 @@ static int wait_ms(struct shard *s)
     int http;
 
     if (mailbox_pending(s->deliveries) || mailbox_pending(s->tasks) || conn_env_waits(&s->env) ||
-        listeners_wait(s)) {
+        listeners_wait(s) || entries_wait(s)) {
         return 0;
     }
     http = s->stopping ? -1 : http_server_timeout(&s->http);
@@ -142,6 +144,7 @@ static void serve_http(struct shard *s)
         http_server_look(&s->http);
     }
     listeners_run(s);
+    entries_run(s);
     http_server_run(&s->http);
 }
 
@@ -164,8 +167,11 @@ static void work(struct shard *s)
 {
     if (!s->stopping) {
         serve_http(s);
-    } else if (s->http.again) { /* an answer that waited for another shard or the store */
-        http_server_run(&s->http);
+    } else {
+        entries_run(s);
+        if (s->http.again) { /* an answer that waited for another shard or the store */
+            http_server_run(&s->http);
+        }
     }
     deliver_some(s);
     conn_env_replay_some(&s->env);
@@ -219,6 +225,7 @@ static void stop(struct mail *m, void *ctx)
     s->stopping = true;
     atomic_fetch_add(&s->gw->stopping, 1);
     listeners_stop(s);
+    entries_stop(s);
     conn_env_end_all(&s->env, 1001, "gateway stopped");
 }
 
@@ -258,6 +265,7 @@ static void wire(struct shard *s)
     s->env.opt = &s->opt->o;
     s->env.hooks = gateway_hooks(s);
     s->env.total = &gw->slow_total;
+    s->env.loads = &gw->loads;
     gw->slow_total.shards = gw->nshards;
     gw->slow_total.wake_others = slow_wake_others;
     gw->slow_total.ctx = gw;
@@ -291,7 +299,8 @@ int shard_init(struct shard *s, struct fanfare *gw, unsigned index, struct errms
     }
     s->deliveries_src.on_event = on_deliveries;
     s->tasks_src.on_event = on_tasks;
-    if (wheel_new(clock_mono_ms(), &s->wheel) != 0 || conn_env_init(&s->env) != 0) {
+    if (wheel_new(clock_mono_ms(), &s->wheel) != 0 || conn_env_init(&s->env) != 0 ||
+        entries_init(s) != 0) {
         return errmsg_set(why, ERR_NOMEM, "out of memory");
     }
     reactor_on_wake(s->reactor, on_wake, s);
@@ -354,6 +363,7 @@ void shard_fini(struct shard *s)
     if (s->reactor) {
         listeners_stop(s);
         http_server_fini(&s->http);
+        entries_fini(s);
     }
     conn_env_fini(&s->env);
     wheel_free(s->wheel);

@@ -75,16 +75,32 @@ void control_add_reply_ok(struct strbuf *out, struct str ref, struct str data)
     add_ws(out, &body);
 }
 
+static void add_error(struct strbuf *body, struct str ref, const char *code, struct str message)
+{
+    begin_reply(body, ref, "false");
+    strbuf_adds(body, ",\"error\":{\"code\":");
+    json_add_cstring(body, code);
+    strbuf_adds(body, ",\"message\":");
+    json_add_lossy(body, message);
+    strbuf_addc(body, '}');
+}
+
 void control_add_reply_error(struct strbuf *out, struct str ref, const char *code,
                              struct str message)
 {
     struct strbuf body = STRBUF_INIT;
 
-    begin_reply(&body, ref, "false");
-    strbuf_adds(&body, ",\"error\":{\"code\":");
-    json_add_cstring(&body, code);
-    strbuf_adds(&body, ",\"message\":");
-    json_add_lossy(&body, message);
-    strbuf_adds(&body, "}}");
+    add_error(&body, ref, code, message);
+    strbuf_addc(&body, '}');
+    add_ws(out, &body);
+}
+
+void control_add_reply_later(struct strbuf *out, struct str ref, const char *code,
+                             struct str message, uint64_t retry_ms)
+{
+    struct strbuf body = STRBUF_INIT;
+
+    add_error(&body, ref, code, message);
+    strbuf_addf(&body, ",\"data\":{\"retryAfter\":%llu}}", (unsigned long long)retry_ms);
     add_ws(out, &body);
 }

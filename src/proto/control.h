@@ -20,5 +20,8 @@ void control_add(struct strbuf *out, enum transport t, struct str type, struct s
 void control_add_reply_ok(struct strbuf *out, struct str ref, struct str data);
 void control_add_reply_error(struct strbuf *out, struct str ref, const char *code,
                              struct str message);
+/* The same for what may be tried again: data.retryAfter says after how many milliseconds. */
+void control_add_reply_later(struct strbuf *out, struct str ref, const char *code,
+                             struct str message, uint64_t retry_ms);
 
 #endif

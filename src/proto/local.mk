@@ -2,8 +2,12 @@ noinst_LTLIBRARIES += src/proto/libff-proto.la
 src_proto_libff_proto_la_SOURCES = \
 	src/proto/control.c \
 	src/proto/control.h \
+	src/proto/cookie.c \
+	src/proto/cookie.h \
 	src/proto/cursor.c \
 	src/proto/cursor.h \
+	src/proto/forwarded.c \
+	src/proto/forwarded.h \
 	src/proto/frame.c \
 	src/proto/frame.h \
 	src/proto/json.c \
@@ -20,6 +24,8 @@ src_proto_libff_proto_la_SOURCES = \
 	src/proto/position.h \
 	src/proto/problem.c \
 	src/proto/problem.h \
+	src/proto/proxyhdr.c \
+	src/proto/proxyhdr.h \
 	src/proto/publish.c \
 	src/proto/publish.h \
 	src/proto/publish_hash.c \

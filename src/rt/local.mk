@@ -6,5 +6,6 @@ src_rt_libff_rt_la_SOURCES = \
 	src/rt/mailbox.h \
 	src/rt/reactor.c \
 	src/rt/reactor.h \
+	src/rt/transport.h \
 	src/rt/wheel.c \
 	src/rt/wheel.h

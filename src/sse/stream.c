@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* A client has nothing to say on this connection: whatever comes is thrown
  * away, so that the end of it is seen. */
@@ -14,11 +13,11 @@ static void sse_readable(struct stream *s, uint32_t events)
 
     (void)events;
     for (int i = 0; i < 16; i++) {
-        ssize_t n = recv(s->fd, waste, sizeof(waste), MSG_DONTWAIT);
-        if (n > 0) {
+        ssize_t n = stream_read(s, waste, sizeof(waste));
+        if (n > 0 || (n < 0 && errno == EINTR)) {
             continue;
         }
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        if (n < 0 && errno == EAGAIN) {
             return;
         }
         stream_kill(s, n == 0 ? "closed by client" : "connection lost");
@@ -59,7 +58,7 @@ int sse_open(struct conn_env *env, const struct stream_intro *intro)
     int rc;
 
     if (!s) {
-        close(intro->fd);
+        stream_intro_drop(intro);
         return ERR_NOMEM;
     }
     rc = stream_open(s, env, &sse_ops, intro);

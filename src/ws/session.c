@@ -1,5 +1,6 @@
 #include "ws/session.h"
 
+#include "conn/pace.h"
 #include "proto/wsframe.h"
 #include "ws/ops.h"
 #include "ws/rx.h"
@@ -7,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #define CHUNK 16384
 /* One client reads at most this much in a turn of the loop. */
@@ -17,7 +17,8 @@
 struct ws_stream {
     struct stream s; /* first */
     struct ws_shard *shard;
-    struct ws_rx *rx; /* only while a frame or message is incomplete */
+    struct ws_rx *rx;  /* only while a frame or message is incomplete */
+    struct pace *pace; /* only with op-rate or op-bytes */
     bool awaits_pong;
 };
 
@@ -100,6 +101,7 @@ static void on_message(void *ctx, bool binary, struct str data)
     if (c->s.ending || c->s.dead) {
         return;
     }
+    pace_message(&c->s, &c->pace);
     if (c->s.env->opt->test_ws_echo) {
         echo(&c->s, binary, data);
     } else if (binary) {
@@ -203,11 +205,16 @@ static void ws_readable(struct stream *s, uint32_t events)
             s->read_paused = 1; /* ws_resume goes on */
             return;
         }
-        n = recv(s->fd, c->shard->chunk, CHUNK, MSG_DONTWAIT);
+        if (!s->ending && !(events & EPOLLHUP) && !pace_may_read(s, &c->pace)) {
+            came_alive(c);
+            return;
+        }
+        n = stream_read(s, c->shard->chunk, pace_chunk(s, CHUNK));
         if (n < 0 && errno == EINTR) {
             continue;
         }
         if (n < 0 && errno == EAGAIN) {
+            pace_drained(c->pace);
             return;
         }
         if (n <= 0) {
@@ -216,6 +223,7 @@ static void ws_readable(struct stream *s, uint32_t events)
         }
         if (!s->ending) {
             came_alive(c);
+            pace_bytes(s, &c->pace, (size_t)n);
             feed(c, (struct str){c->shard->chunk, (size_t)n});
         }
     }
@@ -253,6 +261,7 @@ static void ws_free(struct stream *s)
     struct ws_stream *c = ws_of(s);
 
     ws_rx_free(c->rx);
+    pace_free(c->pace);
     free(c);
 }
 
@@ -292,7 +301,7 @@ int ws_open(struct ws_shard *w, const struct stream_intro *intro, struct str ear
     int rc;
 
     if (!c) {
-        close(intro->fd);
+        stream_intro_drop(intro);
         return ERR_NOMEM;
     }
     c->shard = w;

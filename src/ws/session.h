@@ -11,12 +11,23 @@
 #include "conn/stream.h"
 #include "proto/json.h"
 
+#include <stdatomic.h>
+
+struct auth;
+struct hook;
+struct mailbox;
+struct ws_asking;
 struct ws_rx;
 
 /* What the WebSocket clients of one shard share. */
 struct ws_shard {
     struct conn_env *env;
-    struct ws_rx *spare; /* clean contexts */
+    struct auth *auth;        /* set by the owner after ws_shard_init; NULL: open mode */
+    struct hook *hook;        /* likewise; NULL: the application is not asked for subscriptions */
+    struct mailbox *tasks;    /* the shard's: brings the answers */
+    atomic_uint *outstanding; /* the shard does not end before they are back */
+    struct ws_asking *asking; /* questions on their way */
+    struct ws_rx *spare;      /* clean contexts */
     unsigned nspare;
     struct json_doc *doc; /* for ops */
     char *chunk;          /* read buffer */

@@ -13,6 +13,9 @@ owners_of() {
     systemd/*) echo fanfare ;;
     ini.h) echo conf ;;
     sqlite3.h) echo store ;;
+    curl/*) echo hook ;;
+    openssl/ssl.h | openssl/bio.h) echo tls ;;
+    openssl/*) echo "auth tls" ;;
     xxhash.h | uthash.h) echo base ;;
     fanfare/fanfare.h) echo "lib fanfare fanfarectl" ;;
     criterion/*) echo "(tests)" ;;

@@ -62,14 +62,19 @@ check_document() { # document, dump's mode, pattern of one option's line
     whole=$(grep -c "$3" "$srcdir/$1" || :)
     [ "$inside" = "$whole" ] || fail "$1 has options outside the checked list"
     wanted=$("$dump" lines | awk -F'\t' -v m="$2" '
-        $7 !~ /H/ && (m == "man" || $7 !~ /C/) { n++ } END { print n + 0 }')
+        $7 !~ /H/ && (m == "man" ? $7 !~ /S/ : $7 !~ /C/) { n++ } END { print n + 0 }')
     [ "$inside" = "$wanted" ] || fail "$1 lists $inside options, the table has $wanted"
 }
 
 # One line an option: name, argument, help and default, single spaces.
 check_help() {
     "$dump" lines | awk -F'\t' '$7 !~ /H/ {
-        line = "--" $1 ($3 != "" ? "=" $3 : "") " " $9
+        name = "--" $1
+        if ($7 ~ /S/) { # has no flag
+            name = "FANFARE_" toupper($1)
+            gsub(/-/, "_", name)
+        }
+        line = name ($3 != "" ? "=" $3 : "") " " $9
         if ($2 != "ACTION" && $4 != "") line = line " Default: " $4 "."
         print line
     }' >"$tmp/want"
@@ -78,7 +83,7 @@ check_help() {
             fail "fanfare --help failed"
         awk '
             function flush() { if (line != "") print line; line = "" }
-            /^  --/ { flush(); $1 = $1; line = $0; next }
+            /^  (--|FANFARE_)/ { flush(); $1 = $1; line = $0; next }
             /^   +[^ ]/ { $1 = $1; line = line " " $0; next }
             { flush() }
             END { flush() }

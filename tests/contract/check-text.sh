@@ -16,7 +16,7 @@ found() {
     done < <("$@" || true)
 }
 
-mapfile -t code < <(find "$root/src" "$root/include" "$root/tests" "$root/examples" "$root/bench" \
+mapfile -t code < <(find "$root/src" "$root/include" "$root/tests" "$root/fuzz" "$root/examples" "$root/bench" \
     -name node_modules -prune -o -type f \( -name '*.[ch]' -o -name '*.def' -o -name '*.js' \
     -o -name '*.mjs' -o -name '*.py' -o -name '*.sh' \) -print 2>/dev/null | sort)
 mapfile -t c < <(printf '%s\n' "${code[@]}" | grep -E '\.([ch]|def)$' | grep -v /playground_data.c)
@@ -25,7 +25,7 @@ mapfile -t others < <(
         ! -name '*.png' ! -name '*.woff2' 2>/dev/null | sort
     find "$root" -maxdepth 1 -type f \( -name '*.md' -o -name '*.am' -o -name '*.ac' -o -name '*.in' \
         \) ! -name Makefile.in ! -name config.h.in | sort
-    find "$root/src" "$root/tests" "$root/bench" -name node_modules -prune -o -name local.mk -print \
+    find "$root/src" "$root/tests" "$root/fuzz" "$root/bench" -name node_modules -prune -o \( -name local.mk -o -path "$root/fuzz/*.md" \) -print \
         2>/dev/null | sort
 )
 

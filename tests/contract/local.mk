@@ -5,6 +5,7 @@ contract_tests = \
 	tests/contract/check-calls.sh \
 	tests/contract/check-lists.sh \
 	tests/contract/check-text.sh \
+	tests/contract/check-fuzz.sh \
 	tests/contract/check-symbols.sh \
 	tests/contract/check-header.sh \
 	tests/contract/check-options.sh \

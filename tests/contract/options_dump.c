@@ -10,6 +10,7 @@
 #include "conf/options.h"
 #include "conf/options_value.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,10 +38,10 @@ static void print_line(const struct opt_info *info)
 {
     char low[VALUE_NUMBER], high[VALUE_NUMBER];
     limits(info, low, high);
-    printf("%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s\t%s\t%s\n", info->name, type_names[info->type],
+    printf("%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s%s\t%s\t%s\n", info->name, type_names[info->type],
            info->arg, info->def, low, high, info->flags & OPT_LIVE ? "L" : "",
-           info->flags & OPT_CLI ? "C" : "", info->flags & OPT_HIDDEN ? "H" : "", info->group,
-           info->help);
+           info->flags & OPT_CLI ? "C" : "", info->flags & OPT_HIDDEN ? "H" : "",
+           info->flags & OPT_SECRET ? "S" : "", info->group, info->help);
 }
 
 /* "Default: 30s; limits 1s to 1h; live." */
@@ -78,11 +79,24 @@ static void print_text(const char *prefix, size_t width, bool sentences, const c
     putchar('\n');
 }
 
+/* "api-key" as FANFARE_API_KEY. */
+static void print_variable(const char *name)
+{
+    fputs(".It Ev FANFARE_", stdout);
+    for (; *name != '\0'; name++) {
+        putchar(*name == '-' ? '_' : toupper((unsigned char)*name));
+    }
+}
+
 static void print_mdoc(const struct opt_info *info, bool conf)
 {
     char text[160];
     const char *arg = conf && info->type == OPT_BOOL ? "yes|no" : info->arg;
-    printf(conf ? ".It Ic %s No =" : ".It Fl -%s", info->name);
+    if (!conf && (info->flags & OPT_SECRET) != 0) {
+        print_variable(info->name);
+    } else {
+        printf(conf ? ".It Ic %s No =" : ".It Fl -%s", info->name);
+    }
     if (*arg != '\0') {
         printf(conf ? " Ar" : " Ns = Ns Ar");
         while (*arg != '\0') {

@@ -12,8 +12,8 @@ faults=0
 declare -A floor=(
     [base]=0
     [proto]=1 [conf]=1 [stat]=1 [rt]=1
-    [core]=2
-    [conn]=3 [auth]=3 [store]=3 [backplane]=3
+    [core]=2 [tls]=2
+    [conn]=3 [auth]=3 [hook]=3 [store]=3 [backplane]=3
     [ws]=4 [sse]=4
     [http]=5
     [lib]=6

@@ -179,6 +179,29 @@ compile
 finds check-calls.sh 'src/core/c.c calls time'
 finds check-calls.sh 'no object for it'
 
+# ---- fuzz
+fuzz_tree() {
+    mkdir -p "$tree/fuzz/corpus/base_a" "$tree/fuzz/dict"
+    put fuzz/base_a.c <<<'int x;'
+    put fuzz/README.md <<<'| `base_a` | a | b |'
+    put fuzz/corpus/base_a/one <<<'x'
+    (cd "$tree" && script/lists 2>/dev/null)
+}
+fuzz_tree
+passes check-fuzz.sh
+rm "$tree/fuzz/corpus/base_a/one"
+finds check-fuzz.sh 'fuzz/corpus/base_a is empty'
+fuzz_tree
+for i in {1..61}; do echo >"$tree/fuzz/corpus/base_a/$i"; done
+finds check-fuzz.sh 'more than 60'
+fuzz_tree
+put fuzz/base_b.c <<<'int x;'
+put fuzz/corpus/base_b/one <<<'x'
+finds check-fuzz.sh 'fuzz/base_b.c is not replayed'
+fuzz_tree
+put fuzz/corpus/base_c/one <<<'x'
+finds check-fuzz.sh 'fuzz/corpus/base_c belongs to no target'
+
 # ---- symbols
 echo 'FANFARE_API int fanfare_absent(void);' >>"$tree/include/fanfare/fanfare.h"
 compile

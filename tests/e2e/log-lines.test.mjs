@@ -109,7 +109,7 @@ const refused = (form, status, code, more = {}) => ({
   async cause(d) {
     const { method = 'GET' } = form;
     const peer = await exchanged(d, requestBytes(d, form), status);
-    return { peer, method, target: form.path, status: String(status), code, detail: /\S/, ...more };
+    return { peer, method, path: form.path.split('?')[0], status: String(status), code, detail: /\S/, ...more };
   },
 });
 
@@ -538,7 +538,7 @@ for (const format of ['text', 'json']) {
     }
     assert.ok(!fields.has('forged'), [...fields].join());
     assert.ok(escaped > 5, `${escaped} lines have such bytes, escaped`);
-    assert.ok(got.some((l) => parsed(l, format).target?.includes('"\x1b[31m"')));
+    assert.ok(got.some((l) => parsed(l, format).path?.includes('"\x1b[31m"')));
     for (const user of users) {
       assert.ok(
         got.some((l) => parsed(l, format).user === user),

@@ -134,6 +134,7 @@ static inline void http_start_on(struct core_store *store)
         .store_sync = store ? "always" : NULL,
     };
     cr_assert_eq(limits_init(&http.shared.limits, 1000, 1), 0);
+    cr_assert_eq(rates_init(&http.shared.rates, 1), 0);
     http.srv = (struct http_server){.shared = &http.shared, .env = &http.r->env, .dummy = -1};
     cr_assert_eq(http_server_init(&http.srv, &why), 0, "%s", why.text);
     http.r->other_timer = http_timer_fired;
@@ -196,6 +197,7 @@ static inline void http_stop(void)
     cr_assert_eq(atomic_load(&http.shared.bodies), 0);
     cr_assert_eq(atomic_load(&http.r->metrics.v[METRIC_HTTP_OPEN]), 0);
     limits_fini(&http.shared.limits);
+    rates_fini(&http.shared.rates);
     mailbox_free(http.tasks[0]);
     free(http.hosts[0]);
     while (http.store.first) {

@@ -165,8 +165,11 @@ static inline struct rig *rig_new_on(struct core_store *store)
     env->metrics = &r->metrics;
     env->opt = &r->opt;
     env->now_ms = r->now;
-    env->hooks = (struct conn_hooks){r, rig_on_connected, rig_on_disconnected, rig_on_received,
-                                     rig_on_released};
+    env->hooks = (struct conn_hooks){.ctx = r,
+                                     .connected = rig_on_connected,
+                                     .disconnected = rig_on_disconnected,
+                                     .received = rig_on_received,
+                                     .released = rig_on_released};
     r->sink = conn_env_sink(env);
     return r;
 }

@@ -22,7 +22,7 @@ static inline struct plain_stream *plain_of(struct stream *s)
 static inline void plain_readable(struct stream *s, uint32_t events)
 {
     char buf[512];
-    ssize_t n = recv(s->fd, buf, sizeof(buf), MSG_DONTWAIT);
+    ssize_t n = stream_read(s, buf, sizeof(buf));
 
     (void)events;
     plain_of(s)->readables++;

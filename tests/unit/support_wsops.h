@@ -11,17 +11,23 @@ static struct rig *r;
 static struct ws_shard shard;
 static int peer;
 
-/* A session of a user; empty: anonymous. */
-static inline void start_as(const char *user)
+/* A session; the intro needs no descriptor. */
+static inline void start_with(struct stream_intro intro)
 {
     struct rig_pair p = rig_socketpair();
-    struct stream_intro intro = {.fd = p.ours, .user = str_of(user)};
 
     r = rig_new();
     cr_assert_eq(ws_shard_init(&shard, &r->env), 0);
     peer = p.peer;
+    intro.fd = p.ours;
     cr_assert_eq(ws_open(&shard, &intro, STR_NONE), 0);
     rig_drop(r, peer);
+}
+
+/* One of a user; empty: anonymous. */
+static inline void start_as(const char *user)
+{
+    start_with((struct stream_intro){.user = str_of(user)});
 }
 
 static inline void start(void)

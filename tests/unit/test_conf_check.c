@@ -108,8 +108,9 @@ Test(conf_check, origins)
     static const char *const right[] = {"https://app.example", "http://localhost:3000",
                                         "http://[::1]:80",     "capacitor://localhost",
                                         "http://127.0.0.1",    "chrome-extension://abcdef"};
-    static const char *const wrong[] = {"*",
-                                        "null",
+    static const char *const wrong[] = {"null",
+                                        "**",
+                                        "*.example",
                                         "app.example",
                                         "//app.example",
                                         "https://",
@@ -142,9 +143,9 @@ Test(conf_check, ws_path)
 {
     static const char *const right[] = {"/ws", "/a/b", "/eventsource", "/app/~x.y", "/channelsx"};
     static const char *const wrong[] = {
-        "",           "ws",      "/",        "/ws?x",    "/ws#x",      "/w s",
-        "/w%20",      "/events", "/events/", "/stats",   "/broadcast", "/channels/x",
-        "/clients/1", "/health", "/ready",   "/metrics", "/\xc3\xa9"};
+        "",        "ws",       "/",         "/ws?x",      "/ws#x",         "/w s",       "/w%20",
+        "/events", "/events/", "/stats",    "/broadcast", "/channels/x",   "/clients/1", "/health",
+        "/ready",  "/metrics", "/\xc3\xa9", "/tickets",   "/revocations/x"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         cr_assert_eq(set("ws-path", right[i]), 0, "%s", why.text);
         cr_assert_eq(options_check(&o, &why), 0);

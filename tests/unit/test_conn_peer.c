@@ -96,3 +96,24 @@ Test(peer, network_of_unix_is_empty)
     p = peer_network(&p);
     cr_assert(memcmp(&p, &zero, sizeof(p)) == 0);
 }
+
+Test(peer, of_an_address)
+{
+    struct netaddr a;
+    struct peer p;
+
+    cr_assert_eq(netaddr_parse(STR_LIT("2001:db8::1"), &a), 0);
+    p = peer_of_addr(&a);
+    cr_assert_str_eq(text(p), "2001:db8::1", "a port that is not known is not shown");
+    a.port = 80;
+    p = peer_of_addr(&a);
+    cr_assert_str_eq(text(p), "[2001:db8::1]:80");
+    a = peer_addr(&p);
+    cr_assert_eq(a.port, 80);
+    cr_assert_eq(a.kind, ADDR_INET6);
+    cr_assert_eq(netaddr_parse(STR_LIT("::ffff:192.0.2.1"), &a), 0);
+    p = peer_of_addr(&a);
+    cr_assert_str_eq(text(p), "192.0.2.1");
+    cr_assert(same(p, inet4("192.0.2.1", 9)));
+    cr_assert_eq(p.counted, 0);
+}

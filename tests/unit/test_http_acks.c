@@ -132,7 +132,7 @@ Test(acks, bad_bodies)
         {"", "bad_json"},
         {"{", "bad_json"},
         {"{\"ids\":[1,]}", "bad_json"},
-        {"{\"ids\":[[[1]]]}", "bad_json"},
+        {"{\"ids\":[[[1]]]}", "bad_value"},
         {"[]", "wrong_type"},
         {"\"1\"", "wrong_type"},
         {"{}", "bad_value"},
@@ -251,7 +251,7 @@ Test(acks, a_user_that_nothing_is_known_of)
     http_problem("GET /users/", NULL, NULL, 400, "bad_user");
     http_problem("GET /users/ann?x=1", NULL, NULL, 400, "unknown_parameter");
     http_problem("GET /users", NULL, NULL, 404, "not_found");
-    http_problem("DELETE /users/ann", NULL, NULL, 405, "method_not_allowed");
+    http_problem("POST /users/ann", NULL, "{}", 405, "method_not_allowed");
 }
 
 Test(acks, what_waits_for_a_user)

@@ -1,5 +1,7 @@
 #include "http/limits.h"
 
+#include "http/rates.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>
@@ -225,4 +227,94 @@ Test(limits, fini_frees_what_is_left)
         p[i] = inet4(i, 1);
         (void)limits_enter(&limits, &p[i], 5);
     }
+}
+
+/* ---- connections whose peer is known later, and streams without a connection ---- */
+
+Test(limits, named_later)
+{
+    struct peer p[3] = {inet4(1, 1), inet4(1, 2), inet4(1, 3)};
+    enum limit_kind over;
+
+    over = limits_enter_unnamed(&limits, &p[0]);
+    cr_assert_eq(over, LIMIT_NONE);
+    cr_assert_null(limits.table);
+    cr_assert_eq(limits_name(&limits, &p[0], 1, over), LIMIT_NONE);
+    cr_assert_eq(limits_name(&limits, &p[1], 1, limits_enter_unnamed(&limits, &p[1])),
+                 LIMIT_ADDRESS);
+    /* One over its rate holds no place of its address, but may be told. */
+    (void)limits_enter_unnamed(&limits, &p[2]);
+    cr_assert_eq(limits_name(&limits, &p[2], 1, LIMIT_RATE), LIMIT_RATE);
+    cr_assert_eq(p[2].counted, 0);
+    cr_assert_eq(atomic_load(&limits.over_address), 2);
+    limits_leave(&limits, &p[2], LIMIT_RATE);
+    limits_leave(&limits, &p[1], LIMIT_ADDRESS);
+    cr_assert_eq(atomic_load(&limits.over_address), 0);
+    limits_leave(&limits, &p[0], LIMIT_NONE);
+    cr_assert_eq(atomic_load(&limits.connections), 0);
+    cr_assert_null(limits.table);
+}
+
+Test(limits, address_alone)
+{
+    struct peer p[3] = {inet4(1, 1), inet4(1, 2), inet4(1, 3)};
+    struct peer local = peer_of(NULL, 0);
+
+    cr_assert(limits_count_address(&limits, &p[0], 2));
+    cr_assert(limits_count_address(&limits, &p[1], 2));
+    cr_assert_not(limits_count_address(&limits, &p[2], 2));
+    cr_assert_eq(p[2].counted, 0, "what is refused is not counted");
+    limits_uncount(&limits, &p[2]);
+    cr_assert_not(limits_count_address(&limits, &p[2], 2));
+    limits_uncount(&limits, &p[0]);
+    limits_uncount(&limits, &p[0]);
+    cr_assert(limits_count_address(&limits, &p[2], 2));
+    cr_assert(limits_count_address(&limits, &local, 1));
+    cr_assert(limits_count_address(&limits, &local, 1), "unix peers have no address");
+    limits_uncount(&limits, &p[1]);
+    limits_uncount(&limits, &p[2]);
+    limits_uncount(&limits, &local);
+    cr_assert_null(limits.table);
+    cr_assert(limits_count_address(&limits, &p[0], 0), "off");
+    cr_assert_null(limits.table);
+    cr_assert_eq(atomic_load(&limits.connections), 0);
+}
+
+Test(limits, rate)
+{
+    struct peer a = inet4(1, 1), b = inet4(2, 1), local = peer_of(NULL, 0);
+    struct peer six = inet6("2001:db8:0:1::1", 1), same = inet6("2001:db8:0:1::2", 9);
+    struct options opt = {.rate_window = 1000};
+    struct rates r;
+    uint64_t wait;
+
+    cr_assert_eq(rates_init(&r, 1), 0);
+    for (int i = 0; i < 100; i++) {
+        cr_assert(limits_rate_ok(&r, &opt, &a, 5000, &wait), "off");
+    }
+    cr_assert_not(rates_any(&r, RATE_CONNECT));
+    opt.connect_rate = 2;
+    cr_assert(limits_rate_ok(&r, &opt, &a, 5000, &wait));
+    a.port = 77;
+    cr_assert(limits_rate_ok(&r, &opt, &a, 5000, &wait));
+    cr_assert_not(limits_rate_ok(&r, &opt, &a, 5000, &wait));
+    cr_assert_eq(wait, 500);
+    cr_assert(limits_rate_ok(&r, &opt, &b, 5000, &wait));
+    cr_assert_eq(wait, 0);
+    cr_assert(limits_rate_ok(&r, &opt, &a, 5500, &wait));
+    cr_assert(limits_rate_ok(&r, &opt, &six, 5000, &wait));
+    cr_assert(limits_rate_ok(&r, &opt, &same, 5000, &wait));
+    cr_assert_not(limits_rate_ok(&r, &opt, &six, 5000, &wait), "a /64 is one address");
+    for (int i = 0; i < 100; i++) {
+        cr_assert(limits_rate_ok(&r, &opt, &local, 5000, &wait));
+    }
+    rates_fini(&r);
+}
+
+Test(limits, names)
+{
+    cr_assert_str_eq(limit_name(LIMIT_CONNECTIONS), "max-connections");
+    cr_assert_str_eq(limit_name(LIMIT_ADDRESS), "max-connections-per-address");
+    cr_assert_str_eq(limit_name(LIMIT_RATE), "connect-rate");
+    cr_assert_str_eq(limit_name(LIMIT_DESCRIPTORS), "open files");
 }

@@ -95,7 +95,7 @@ Test(routes, methods)
         {"PATCH /clients/0", "GET, HEAD, DELETE, OPTIONS"},
         {"GET /clients/0/messages", "POST, OPTIONS"},
         {"DELETE /channels/a/history", "GET, HEAD, OPTIONS"},
-        {"POST /users/ann", "GET, HEAD, OPTIONS"},
+        {"POST /users/ann", "GET, HEAD, DELETE, OPTIONS"},
         {"GET /ack", "POST, OPTIONS"},
         {"POST /ws", "GET, OPTIONS"},
         {"HEAD /ws", "GET, OPTIONS"},

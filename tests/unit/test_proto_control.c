@@ -58,4 +58,7 @@ Test(control, replies)
     control_add_reply_error(&sb, STR_NONE, "bad_json", STR_LIT("x\xC3"));
     expect_ws(&sb, "{\"type\":\"fanfare.reply\",\"ok\":false,\"error\":{"
                    "\"code\":\"bad_json\",\"message\":\"x\xEF\xBF\xBD\"}}");
+    control_add_reply_later(&sb, STR_LIT("1"), "rate_limited", STR_LIT("m"), 700);
+    expect_ws(&sb, "{\"type\":\"fanfare.reply\",\"ref\":1,\"ok\":false,\"error\":{"
+                   "\"code\":\"rate_limited\",\"message\":\"m\"},\"data\":{\"retryAfter\":700}}");
 }

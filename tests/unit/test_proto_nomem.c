@@ -238,6 +238,7 @@ static int write_texts(void)
     control_add(&sb, TRANSPORT_WS, STR_LIT("fanfare.connected"), STR_LIT("k-1"), STR_LIT("{}"));
     control_add_reply_ok(&sb, STR_LIT("1"), STR_LIT("{}"));
     control_add_reply_error(&sb, STR_LIT("1"), "c", STR_LIT("m\xFF"));
+    control_add_reply_later(&sb, STR_LIT("1"), "c", STR_LIT("m\xFF"), 1);
     problem_add(&sb, 400, "c", STR_LIT("d\xFF"));
     json_minify(&sb, STR_LIT("[ 1 , 2 ]"));
     int rc = strbuf_failed(&sb) ? ERR_NOMEM : 0;

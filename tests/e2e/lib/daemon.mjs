@@ -153,7 +153,7 @@ export class Daemon {
       this.#watch(() => this.stdout.map((l) => ready.exec(l)).find(Boolean)?.[1]),
       () => `the ready line\n${this.tail()}`,
     );
-    if (this.url.startsWith('http://')) {
+    if (/^https?:/.test(this.url)) {
       const u = new URL(this.url);
       this.port = Number(u.port);
       this.host = u.hostname.replace(/^\[|\]$/g, '');

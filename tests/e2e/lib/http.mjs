@@ -2,9 +2,11 @@
 // asked, and reads what comes back even after its own send has failed.
 import assert from 'node:assert/strict';
 import net from 'node:net';
+import tls from 'node:tls';
 import { atTestEnd, within } from './daemon.mjs';
 
-/** net.connect options for a daemon, a {host, port} or a {path}. */
+/** net.connect options for a daemon, a {host, port} or a {path}. With `tls`, a target's options
+ *  for tls.connect, all of this folder speak TLS to it. */
 export function addressOf(target) {
   if (target.url?.startsWith('unix:')) return { path: target.url.slice('unix:'.length) };
   if (target.path) return { path: target.path };
@@ -27,6 +29,7 @@ atTestEnd.push((daemon) => {
 
 export class RawConn {
   #socket;
+  #under; // the same, or what TLS is spoken on
   #chunks = [];
   #size = 0;
   #waiters = new Set();
@@ -41,6 +44,7 @@ export class RawConn {
 
   constructor(socket) {
     this.#socket = socket;
+    this.#under = socket;
     openConns.add(this);
     socket.setNoDelay(true);
     socket.on('data', (chunk) => {
@@ -75,17 +79,22 @@ export class RawConn {
   /** With `halfOpen` our side stays open when the peer has closed its own. */
   static async open(target, { localAddress, halfOpen = false } = {}) {
     const opts = { ...addressOf(target), allowHalfOpen: true, localAddress };
-    const socket = net.connect(opts);
+    const under = net.connect(opts);
+    const socket = target.tls
+      ? tls.connect({ socket: under, servername: 'localhost', ...target.tls })
+      : under;
     // A failed send must not throw away what the peer already said.
     socket._writableState.autoDestroy = false;
     socket._readableState.autoDestroy = false;
     const conn = new RawConn(socket);
+    conn.#under = under;
     conn.to = addressKey(target);
     await within(
       10000,
       new Promise((resolve, reject) => {
-        socket.once('connect', resolve);
+        socket.once(target.tls ? 'secureConnect' : 'connect', resolve);
         socket.once('error', reject);
+        under.once('error', reject);
       }),
       `a connection to ${JSON.stringify(opts)}`,
     );
@@ -179,7 +188,7 @@ export class RawConn {
   }
 
   reset() {
-    this.#socket.resetAndDestroy();
+    this.#under.resetAndDestroy();
   }
 
   /** At least n bytes, taken. */

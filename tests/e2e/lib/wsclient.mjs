@@ -41,10 +41,11 @@ export class Ws {
   static async open(target, path = '/ws', { headers, protocols = [], name = path, options } = {}) {
     const a = addressOf(target);
     const host = a.path ? 'localhost' : a.host.includes(':') ? `[${a.host}]` : a.host;
-    const url = `ws://${host}${a.port ? `:${a.port}` : ''}${path}`;
+    const url = `${target.tls ? 'wss' : 'ws'}://${host}${a.port ? `:${a.port}` : ''}${path}`;
     const ws = new WebSocket(url, protocols, {
       headers,
       perMessageDeflate: false,
+      ...(target.tls && { servername: 'localhost', ...target.tls }),
       createConnection: a.path ? () => net.connect(a) : undefined,
       ...options,
     });

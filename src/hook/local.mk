@@ -1,0 +1,10 @@
+noinst_LTLIBRARIES += src/hook/libff-hook.la
+src_hook_libff_hook_la_SOURCES = \
+	src/hook/answer.c \
+	src/hook/breaker.c \
+	src/hook/cache.c \
+	src/hook/hook.c \
+	src/hook/hook.h \
+	src/hook/private.h \
+	src/hook/question.c \
+	src/hook/transfer.c

@@ -1,0 +1,120 @@
+/* private.h - the parts of src/hook among each other. */
+#ifndef FF_HOOK_PRIVATE_H
+#define FF_HOOK_PRIVATE_H
+
+#include "base/map.h"
+#include "base/strbuf.h"
+#include "hook/hook.h"
+#include "proto/json.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#define HOOK_DIGEST 32
+#define HOOK_ANSWER_MAX 65536
+
+/* ---- what an answer means ---- */
+
+struct answer_limits {
+    unsigned max_channels;
+    uint64_t max_meta;
+};
+
+/* `why` (for the log) says what is wrong with one that means nothing. */
+struct reading {
+    struct hook_answer answer; /* with a reference of the grant */
+    uint64_t ttl_ms;           /* for how long it counts */
+    bool works;                /* the application does, whatever it made of this question */
+    struct errmsg why;
+};
+void answer_read(struct json_doc *doc, enum hook_event event, long status, struct str body,
+                 const struct answer_limits *lim, uint64_t now_ms, struct reading *out);
+
+/* ---- what was answered before ---- */
+
+/* An answer that counts for a while. */
+struct remembered {
+    UT_hash_handle hh;
+    uint8_t key[HOOK_DIGEST];
+    uint64_t until_ms; /* monotonic */
+    size_t bytes;
+    struct hook_answer answer;
+};
+
+/* Answers by their questions; the oldest gives way. Not locked. */
+struct cache {
+    struct remembered *table;
+    uint64_t seed;
+    unsigned max;
+    size_t bytes, max_bytes;
+};
+
+/* True: *out is what was answered, with a reference of its grant. */
+bool cache_find(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t now_ms,
+                struct hook_answer *out);
+/* `bytes` is about what the grant takes. Without memory it is not remembered. */
+void cache_add(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t until_ms, size_t bytes,
+               const struct hook_answer *a);
+void cache_free(struct cache *c);
+
+/* ---- when to leave it alone ---- */
+
+/* Leaves a broken application alone. Not locked. */
+struct breaker {
+    unsigned max; /* failures in a row */
+    uint64_t pause_ms;
+    unsigned failures;
+    uint64_t again_ms; /* monotonic: when one may try; 0: it works */
+    bool trying;
+};
+
+enum breaker_says {
+    BREAKER_NO,
+    BREAKER_YES,
+    BREAKER_TRY /* yes, and on this question it depends how things go on */
+};
+enum breaker_says breaker_lets(struct breaker *b, uint64_t now_ms);
+/* What became of a question, and whether it was one of BREAKER_TRY. True: its state changed, so it
+ * is worth a log line. */
+bool breaker_tell(struct breaker *b, bool trial, bool works, uint64_t now_ms);
+/* The trial did not take place. */
+void breaker_take_back(struct breaker *b);
+
+/* ---- a question ---- */
+
+/* The body of a question. */
+void question_add(const struct hook_question *q, struct strbuf *out);
+/* What its answer is remembered by: everything but clientId and address of a user. */
+void question_digest(const struct hook_question *q, uint8_t out[HOOK_DIGEST]);
+/* The same with both: only questions that are equal in every member share an answer without the
+ * application's word (ttl). */
+void question_identity(const struct hook_question *q, const uint8_t digest[HOOK_DIGEST],
+                       uint8_t out[HOOK_DIGEST]);
+/* "t=…,v1=…" */
+void question_sign(const char *secret, uint64_t now_s, struct str body, struct strbuf *out);
+
+/* ---- one question on its way ---- */
+
+struct transfer_config {
+    const char *url, *secret, *ca_file;
+};
+
+struct transfer {
+    CURL *easy;
+    struct curl_slist *headers;
+    struct strbuf body, answer;
+    size_t head; /* bytes of headers in the answer */
+    bool too_long;
+};
+
+/* t->body is the question. `owner` comes back from transfer_owner. ERR_NOMEM. */
+int transfer_begin(struct transfer *t, const struct transfer_config *cfg, uint64_t timeout_ms,
+                   void *owner) FF_USE_RESULT;
+void *transfer_owner(CURL *easy);
+/* What came. */
+void transfer_read(struct transfer *t, CURLcode code, struct json_doc *doc, enum hook_event event,
+                   const struct answer_limits *lim, struct reading *out);
+/* It is in no multi handle any more. */
+void transfer_fini(struct transfer *t);
+
+#endif

@@ -1,0 +1,37 @@
+/* throttle.h - the limits of clients, users and publishers, applied to a request: what is over
+ * one is refused, counted, and logged with the option's name. Internal to src/http. */
+#ifndef FF_HTTP_THROTTLE_H
+#define FF_HTTP_THROTTLE_H
+
+#include "core/grant.h"
+#include "http/publication.h"
+#include "http/stream_query.h"
+
+/* ---- auth-failure-rate ---- */
+
+/* Before a credential is read: 0, or too many bad ones came from the client's address: an
+ * answer is queued and *result set. Costs nothing as long as there are none. */
+int throttle_auth(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
+/* A credential was bad. */
+void throttle_auth_failed(struct request *rq);
+
+/* ---- publish-rate, publish-bytes, rate-for ---- */
+
+/* May the holder of the grant (NULL: open mode) publish this now? If so it counts; else *r
+ * says why not. `bytes` is the publication's own length. */
+bool throttle_publication(struct request *rq, const struct grant *g, const struct publish *p,
+                          size_t bytes, struct refusal *r) FF_USE_RESULT;
+
+/* ---- streams ---- */
+
+/* May the stream begin, for its address (behind a trusted proxy), its user and its channels?
+ * Then it counts, until stream_start_free or, after throttle_taken, until it ends. Otherwise
+ * an answer is queued and *result set. */
+int throttle_stream(struct request *rq, struct stream_start *st, enum MHD_Result *result)
+    FF_USE_RESULT;
+/* The stream was opened: its places are its own. */
+void throttle_taken(struct stream_start *st);
+/* It never was: they are given back. */
+void throttle_give_back(struct stream_start *st);
+
+#endif

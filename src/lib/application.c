@@ -1,0 +1,100 @@
+/* The application that is asked who may do what. */
+#include "auth/secretfile.h"
+#include "http/asking.h"
+#include "lib/gateway.h"
+#include "proto/origin.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define SECRET_MIN 32 /* as conf has it for auth-secret */
+
+static unsigned what_is_asked(const struct opt_list *l)
+{
+    unsigned asks = 0;
+
+    for (unsigned i = 0; i < l->n; i++) {
+        asks |= strcmp(l->items[i], "connect") == 0     ? ASKS_CONNECT
+                : strcmp(l->items[i], "subscribe") == 0 ? ASKS_SUBSCRIBE
+                                                        : ASKS_PUBLISH;
+    }
+    return l->n ? asks : ASKS_CONNECT | ASKS_SUBSCRIBE | ASKS_PUBLISH;
+}
+
+static int open_with(struct fanfare *gw, const char *secret, struct errmsg *why)
+{
+    const struct options *o = &gw->opt->o;
+    const struct hook_config cfg = {.url = o->auth_url,
+                                    .secret = secret,
+                                    .ca_file = *o->auth_ca ? o->auth_ca : NULL,
+                                    .timeout_ms = o->auth_timeout,
+                                    .cache_ms = o->auth_cache,
+                                    .max_waiting = o->auth_waiting,
+                                    .failures = o->auth_failures,
+                                    .pause_ms = o->auth_pause,
+                                    .max_meta = o->max_meta,
+                                    .max_channels = o->max_channels,
+                                    .log = gw->log,
+                                    .metrics = &gw->hook_metrics};
+
+    return hook_new(&cfg, &gw->hook, why);
+}
+
+/* The secret of the file, as for the option itself. */
+static int read_secret(const char *path, char **out, size_t *len, struct errmsg *why)
+{
+    int rc = secretfile_read(path, out, len, why);
+
+    if (rc == 0 && (*len < SECRET_MIN || strlen(*out) != *len)) {
+        rc = errmsg_set(why, ERR_RANGE, "auth-secret-file: %s: has %s", path,
+                        *len < SECRET_MIN ? "less than 32 bytes; `openssl rand -base64 32` makes "
+                                            "a good secret"
+                                          : "a NUL byte; `openssl rand -base64 32` makes a good "
+                                            "secret");
+    }
+    return rc;
+}
+
+static void warn(const struct fanfare *gw)
+{
+    const struct options *o = &gw->opt->o;
+    size_t scheme = strlen("http://");
+    struct str host = {o->auth_url + scheme, strcspn(o->auth_url + scheme, "/?#")};
+    struct origin at;
+
+    if (strncmp(o->auth_url, "http://", scheme) == 0 &&
+        (origin_parse_host(host, &at) != 0 || !origin_is_loopback(at.host))) {
+        log_warn(gw->log, "auth-url is not https: cookies cross the network for all to read");
+    }
+    if (!*o->auth_secret && !*o->auth_secret_file) {
+        log_warn(gw->log, "without auth-secret the application cannot tell who asks it");
+    }
+}
+
+int application_open(struct fanfare *gw, struct errmsg *why)
+{
+    const struct options *o = &gw->opt->o;
+    char *secret = NULL;
+    size_t len = 0;
+    int rc = 0;
+
+    if (*o->auth_url == '\0') {
+        return 0;
+    }
+    if (*o->auth_ca && access(o->auth_ca, R_OK) != 0) { /* or it would fail at each question */
+        return errmsg_set(why, ERR_SYSTEM, "auth-ca: %s: %s", o->auth_ca, strerror(errno));
+    }
+    if (*o->auth_secret_file) {
+        rc = read_secret(o->auth_secret_file, &secret, &len, why);
+    }
+    if (rc == 0) {
+        rc = open_with(gw, *o->auth_secret ? o->auth_secret : secret, why);
+    }
+    secretfile_free(secret, len);
+    if (rc == 0) {
+        warn(gw);
+    }
+    gw->shared.hook = gw->hook;
+    gw->shared.asks = gw->hook ? what_is_asked(&o->auth_ask) : 0;
+    return rc;
+}

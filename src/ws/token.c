@@ -1,0 +1,83 @@
+#include "ws/token.h"
+
+#include "auth/auth.h"
+#include "base/clock.h"
+#include "conn/access.h"
+
+#include <stdio.h>
+
+static void log_refused(const struct op *op, const char *code)
+{
+    if (conn_env_may_log(op->s->env, LOG_KIND_AUTH)) {
+        stream_log(op->s, LOG_INFO_LVL, "token refused", "code", code);
+    }
+}
+
+static void refuse(struct op *op, const char *code, const char *text)
+{
+    log_refused(op, code);
+    op_reply_error(op, code, text);
+}
+
+static void reply_renewed(struct op *op, const struct grant *g)
+{
+    char at[CLOCK_RFC3339_LEN + 1];
+    char data[64];
+
+    clock_rfc3339(g->s.expires_ms, at);
+    snprintf(data, sizeof(data), "{\"expiresAt\":\"%s\"}", at);
+    op_reply_ok(op, g->s.expires_ms ? str_of(data) : STR_LIT("{\"expiresAt\":null}"));
+}
+
+static void renew(struct op *op, struct grant *g)
+{
+    int rc = access_renew(op->s, g);
+
+    if (rc == 0) {
+        reply_renewed(op, g);
+    } else if (rc == ERR_CONFLICT) {
+        refuse(op, "other_user", "the token is not one of this client's user");
+    } else { /* or it ends already */
+        op_out_of_memory(op);
+    }
+}
+
+static void check(struct op *op, struct str text)
+{
+    struct grant *g = NULL;
+    struct errmsg why = {""};
+    /* Keys and tickets are none for this place, and not looked at. */
+    enum auth_outcome outcome = auth_check(op->w->auth, AUTH_OP, text, clock_real_ms(), &g, &why);
+
+    if (outcome == AUTH_OK) {
+        renew(op, g);
+        grant_unref(g);
+    } else if (outcome == AUTH_NOMEM) {
+        op_out_of_memory(op);
+    } else {
+        refuse(op, auth_outcome_code(outcome), why.text);
+    }
+}
+
+void op_token(struct op *op)
+{
+    static const char *const members[] = {"token"};
+    const struct json_node *n;
+    uint64_t wait;
+
+    if (!op_known_members(op, members, 1) || !(n = op_need(op, "token", JSON_STRING))) {
+        return;
+    }
+    if (!op->w->auth || !op->s->access) {
+        op_reply_error(op, "not_permitted",
+                       "this gateway has no keys configured: it takes no tokens");
+        return;
+    }
+    wait = access_wait(op->s);
+    if (wait) {
+        log_refused(op, "rate_limited");
+        op_reply_later(op, "rate_limited", "too many tokens in a second", wait);
+    } else {
+        check(op, n->text);
+    }
+}
