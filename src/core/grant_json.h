@@ -28,9 +28,9 @@ struct grant_fault {
 };
 
 /* `root` is an object, its tree two levels deep. Members of other names are not looked at.
- * ERR_INVALID or ERR_NOMEM with *fault; grant_draft_fini in any case. */
+ * ERR_INVALID or ERR_NOMEM with *f; grant_draft_fini in any case. */
 int grant_draft_read(const struct json_node *root, const struct grant_limits *lim, uint64_t now_ms,
-                     struct grant_draft *out, struct grant_fault *fault) FF_USE_RESULT;
+                     struct grant_draft *d, struct grant_fault *f) FF_USE_RESULT;
 void grant_draft_fini(struct grant_draft *d);
 
 #endif

@@ -326,7 +326,6 @@ static void resume(int version)
     tls_over(&e);
 
     make(); /* a reload: tickets of before are worth nothing */
-    SSL_SESSION_up_ref(kept);
     e = come_back(client, TLS_FAILED);
     cr_assert_not(tls_session_resumed(e.s));
     tls_over(&e);
