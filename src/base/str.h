@@ -34,6 +34,30 @@ static inline bool str_starts(struct str s, struct str prefix)
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.p, prefix.p, prefix.len) == 0);
 }
 
+/* Without the spaces and tabs around it. */
+static inline struct str str_trim(struct str s)
+{
+    while (s.len && (*s.p == ' ' || *s.p == '\t')) {
+        s.p++;
+        s.len--;
+    }
+    while (s.len && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t')) {
+        s.len--;
+    }
+    return s;
+}
+
+/* Is it one of the `n`? */
+static inline bool str_among(struct str s, const struct str *v, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (str_eq(v[i], s)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* memcmp order, the shorter first if one is a prefix of the other. */
 static inline int str_cmp(struct str a, struct str b)
 {

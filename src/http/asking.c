@@ -126,12 +126,7 @@ bool asking_may_publish(const struct request *rq, struct str channel)
 
 enum ask_result asking_result(const struct request *rq, struct str name)
 {
-    for (unsigned i = 0; i < rq->nasked; i++) {
-        if (str_eq(rq->asked_names[i], name)) {
-            return (enum ask_result)rq->asked;
-        }
-    }
-    return ASKED_NOT;
+    return str_among(name, rq->asked_names, rq->nasked) ? (enum ask_result)rq->asked : ASKED_NOT;
 }
 
 static enum MHD_Result finish_names(struct request *rq)
@@ -188,16 +183,6 @@ static bool to_be_asked(struct request *rq, struct str text)
            !permit_subscribe(rq->srv->env->opt, rq->grant, text) && asking_may_subscribe(rq, text);
 }
 
-static bool contains(const struct str *v, unsigned n, struct str s)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (str_eq(v[i], s)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool asking_channels(struct request *rq, enum MHD_Result *result)
 {
     unsigned n = 0, max = rq->srv->env->opt->max_channels;
@@ -213,7 +198,7 @@ bool asking_channels(struct request *rq, enum MHD_Result *result)
     }
     for (const struct param *p = target_param(&rq->target, "channel"); p;
          p = target_next(&rq->target, p)) {
-        if (!contains(names, n, p->value) && to_be_asked(rq, p->value)) {
+        if (!str_among(p->value, names, n) && to_be_asked(rq, p->value)) {
             names[n++] = p->value;
         }
     }

@@ -20,7 +20,8 @@ struct presented {
 
 /* ---- answers ---- */
 
-struct problem problem_of_auth(enum auth_outcome outcome, const char *detail, struct errmsg *text)
+static struct problem problem_of_auth(enum auth_outcome outcome, const char *detail,
+                                      struct errmsg *text)
 {
     struct problem p = {.status = 401, .code = auth_outcome_code(outcome), .detail = detail};
 
@@ -34,7 +35,6 @@ struct problem problem_of_auth(enum auth_outcome outcome, const char *detail, st
         p.challenge = "Bearer";
         return p;
     default:
-        /* A quoted string: the sentences have no backslashes, and quotes are left out. */
         (void)errmsg_set(text, 0, "Bearer error=\"invalid_token\", error_description=\"%s\"",
                          p.code);
         p.challenge = text->text;
@@ -129,26 +129,15 @@ static bool find_protocol(struct request *rq, struct presented *c)
 {
     struct str list = request_header(rq, "Sec-WebSocket-Protocol", NULL);
     struct str prefix = STR_LIT(TOKEN_PROTOCOL);
+    struct str one;
 
-    while (list.len) {
-        const char *comma = memchr(list.p, ',', list.len);
-        struct str one = {list.p, comma ? (size_t)(comma - list.p) : list.len};
-        size_t step = one.len + (comma != NULL);
-        while (one.len && (*one.p == ' ' || *one.p == '\t')) {
-            one.p++;
-            one.len--;
-        }
-        while (one.len && (one.p[one.len - 1] == ' ' || one.p[one.len - 1] == '\t')) {
-            one.len--;
-        }
+    while (header_next_element(&list, &one)) {
         if (is_token_protocol(one)) {
             c->place = AUTH_SUBPROTOCOL;
             c->wrong = c->text.p ? "Sec-WebSocket-Protocol has more than one token" : NULL;
             c->text = one.len > prefix.len ? (struct str){one.p + prefix.len, one.len - prefix.len}
                                            : (struct str){one.p, 0};
         }
-        list.p += step;
-        list.len -= step;
     }
     return c->place == AUTH_SUBPROTOCOL;
 }

@@ -25,7 +25,5 @@ int credential_check(struct request *rq, enum need need, bool ws, enum MHD_Resul
 
 /* 401, 403 or, for a revoked one on an event stream, 204. */
 enum MHD_Result respond_auth(struct request *rq, enum auth_outcome outcome, const char *detail);
-/* The member of a problem for an outcome: its status and challenge. `text` gets the challenge. */
-struct problem problem_of_auth(enum auth_outcome outcome, const char *detail, struct errmsg *text);
 
 #endif

@@ -198,11 +198,6 @@ static const char *only_backends(const struct publish *p)
                                      : NULL;
 }
 
-static void forbid(struct refusal *r, const char *code)
-{
-    refuse(r, 403, code);
-}
-
 static bool channel_permitted(const struct request *rq, struct str name)
 {
     return permit_publish(rq->srv->env->opt, rq->grant, name) ||
@@ -225,7 +220,7 @@ static void forbid_channel(struct request *rq, struct str name, struct refusal *
         (void)errmsg_set(&r->text, 0, "this credential does not permit to publish to \"%s\"",
                          name_show(name, shown));
     }
-    forbid(r, "forbidden_channel");
+    refuse(r, 403, "forbidden_channel");
     r->ask = rq->asked == ASKED_NOT && asking_may_publish(rq, name);
 }
 
@@ -256,7 +251,7 @@ static bool permitted(struct request *rq, const struct publish *p, struct refusa
     if (what) {
         (void)errmsg_set(&r->text, 0, "%s: only a backend's key permits this, not a client's token",
                          what);
-        forbid(r, "not_permitted");
+        refuse(r, 403, "not_permitted");
         return false;
     }
     switch (p->kind) {
@@ -264,14 +259,14 @@ static bool permitted(struct request *rq, const struct publish *p, struct refusa
         return channels_permitted(rq, p, r);
     case TARGET_USER:
         (void)errmsg_set(&r->text, 0, "publishing to users needs a key with the permission users");
-        forbid(r, "forbidden");
+        refuse(r, 403, "forbidden");
         return permit_right(rq->grant, RIGHT_USERS);
     case TARGET_EVERYONE:
         break;
     }
     (void)errmsg_set(&r->text, 0,
                      "publishing to everyone needs a key with the permission everyone");
-    forbid(r, "forbidden");
+    refuse(r, 403, "forbidden");
     return permit_right(rq->grant, RIGHT_EVERYONE);
 }
 

@@ -35,16 +35,6 @@ static int refuse(struct request *rq, enum MHD_Result *result, const char *code,
     return ERR_INVALID;
 }
 
-static bool contains(const struct str *v, unsigned n, struct str s)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (str_eq(v[i], s)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int refuse_403(struct request *rq, enum MHD_Result *result, const char *code,
                       const char *field, const char *detail)
 {
@@ -128,7 +118,7 @@ static int read_channels(struct request *rq, struct stream_start *st, enum MHD_R
         if (is_signed) {
             st->signed_names[st->intro.nsigned++] = name;
         }
-        if (contains(st->names, st->intro.nnames, name)) {
+        if (str_among(name, st->names, st->intro.nnames)) {
             continue;
         }
         if (st->intro.nnames == max) {

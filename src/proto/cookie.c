@@ -2,18 +2,6 @@
 
 #include <string.h>
 
-static struct str trim(struct str s)
-{
-    while (s.len && (*s.p == ' ' || *s.p == '\t')) {
-        s.p++;
-        s.len--;
-    }
-    while (s.len && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t')) {
-        s.len--;
-    }
-    return s;
-}
-
 static struct str unquote(struct str s)
 {
     if (s.len >= 2 && s.p[0] == '"' && s.p[s.len - 1] == '"') {
@@ -36,12 +24,12 @@ unsigned cookie_find(struct str header, struct str name, struct str *value)
     *value = STR_NONE;
     while (header.len) {
         size_t n = pair_len(header);
-        struct str pair = trim((struct str){header.p, n});
+        struct str pair = str_trim((struct str){header.p, n});
         const char *eq = pair.len ? memchr(pair.p, '=', pair.len) : NULL;
-        if (eq && str_eq(trim((struct str){pair.p, (size_t)(eq - pair.p)}), name)) {
+        if (eq && str_eq(str_trim((struct str){pair.p, (size_t)(eq - pair.p)}), name)) {
             struct str v = {eq + 1, pair.len - (size_t)(eq + 1 - pair.p)};
             if (found++ == 0) {
-                *value = unquote(trim(v));
+                *value = unquote(str_trim(v));
             }
         }
         n += n < header.len;

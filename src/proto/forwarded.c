@@ -9,18 +9,6 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-static struct str trim(struct str s)
-{
-    while (s.len && is_space(s.p[0])) {
-        s.p++;
-        s.len--;
-    }
-    while (s.len && is_space(s.p[s.len - 1])) {
-        s.len--;
-    }
-    return s;
-}
-
 /* ---- nodes: an address, perhaps in brackets, perhaps with a port ---- */
 
 static bool is_hidden_port(struct str s)
@@ -124,7 +112,7 @@ static void walk_list(struct walk *w, struct str rest)
     while (rest.len) {
         const char *comma = memchr(rest.p, ',', rest.len);
         size_t n = comma ? (size_t)(comma - rest.p) : rest.len;
-        struct str element = trim((struct str){rest.p, n});
+        struct str element = str_trim((struct str){rest.p, n});
         struct netaddr a;
         if (element.len) { /* RFC 9110 5.6.1: empty ones do not count */
             add(w, parse_node(element, true, &a), &a);

@@ -11,26 +11,16 @@
 /* RFC 6455 1.3. */
 #define ACCEPT_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-/* The next element of a comma-separated list, without white space around it;
- * false at the end. "a," has two elements, the second empty. */
-static bool next_element(struct str *list, struct str *out)
+bool header_next_element(struct str *list, struct str *out)
 {
     if (!list->p) {
         return false;
     }
     const char *end = list->p + list->len;
     const char *comma = memchr(list->p, ',', list->len);
-    const char *a = list->p;
-    const char *b = comma ? comma : end;
 
+    *out = str_trim((struct str){list->p, (size_t)((comma ? comma : end) - list->p)});
     *list = comma ? (struct str){comma + 1, (size_t)(end - comma) - 1} : STR_NONE;
-    while (a < b && (*a == ' ' || *a == '\t')) {
-        a++;
-    }
-    while (b > a && (b[-1] == ' ' || b[-1] == '\t')) {
-        b--;
-    }
-    *out = (struct str){a, (size_t)(b - a)};
     return true;
 }
 
@@ -39,7 +29,7 @@ bool header_has_token(struct str list, const char *token)
     size_t len = strlen(token);
     struct str e;
 
-    while (next_element(&list, &e)) {
+    while (header_next_element(&list, &e)) {
         if (e.len == len && strncasecmp(e.p, token, len) == 0) {
             return true;
         }
@@ -133,7 +123,7 @@ static bool check_key(const struct ws_request *r, struct ws_answer *out)
     struct str version = r->version;
     struct str only = STR_NONE;
 
-    (void)next_element(&version, &only);
+    (void)header_next_element(&version, &only);
     if (!str_eqz(only, "13") || version.p) {
         return refuse(out, 426,
                       "the only WebSocket version here is 13: send "
@@ -160,7 +150,7 @@ static bool check_protocol(const struct ws_request *r, struct ws_answer *out)
     if (list.len == 0) {
         return true;
     }
-    while (next_element(&list, &e)) {
+    while (header_next_element(&list, &e)) {
         if (!is_token(e)) {
             return refuse(out, 400,
                           "Sec-WebSocket-Protocol must be a list of names divided by "

@@ -33,6 +33,9 @@ struct ws_answer {
  * non-token) is 400. */
 void ws_handshake(const struct ws_request *req, struct ws_answer *out);
 
+/* The next element of a comma-separated list, without white space around it;
+ * false at the end. "a," has two elements, the second empty. */
+bool header_next_element(struct str *list, struct str *out);
 /* True if the comma-separated list has the token, ASCII case ignored. */
 bool header_has_token(struct str list, const char *token);
 

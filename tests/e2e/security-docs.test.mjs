@@ -101,11 +101,7 @@ test('tokens by Python', async (t) => {
 test('tokens by PHP', async (t) => {
   const { dir, d } = await withSecret(t);
   const code = blockWith('docs/security.md', 'php', 'token_for');
-  if (spawnSync('php', ['--version']).error) {
-    t.diagnostic('there is no php: only its functions were looked at');
-    assert.match(code, /hash_hmac\('sha256', \$text, \$secret, true\)/);
-    return;
-  }
+  assert.match(code, /hash_hmac\('sha256', \$text, \$secret, true\)/);
   const more = '\necho token_for("ann", ["private-orders.ann"]);\n';
   writeFileSync(path.join(dir, 'token.php'), `<?php\n${code}${more}`);
   const token = execFileSync('php', ['token.php'], { cwd: dir, encoding: 'utf8' });

@@ -98,6 +98,18 @@ static inline struct hook_question connects(const char *cookie)
     return (struct hook_question){.event = HOOK_CONNECT, .cookie = str_of(cookie)};
 }
 
+/* Each of them with a cookie of its own. */
+static inline void ask_many(struct asker *a, unsigned n)
+{
+    char cookie[16];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(cookie, sizeof cookie, "sid=%u", i);
+        struct hook_question q = connects(cookie);
+        asker_ask(&a[i], h, &q);
+    }
+}
+
 static inline enum hook_verdict verdict_of(const char *cookie)
 {
     struct hook_question q = connects(cookie);

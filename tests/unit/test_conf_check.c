@@ -1,30 +1,7 @@
 /* Options: listen addresses, origins, paths and what no single value shows. */
-#include "conf/options.h"
-
-#include <criterion/criterion.h>
-#include <string.h>
-
-static struct options o;
-static struct errmsg why;
-
-static void setup(void)
-{
-    memset(&why, 0, sizeof why);
-    cr_assert_eq(options_init(&o), 0);
-}
-
-static void teardown(void)
-{
-    options_fini(&o);
-}
+#include "support_conf.h"
 
 TestSuite(conf_check, .init = setup, .fini = teardown);
-
-static int set(const char *name, const char *value)
-{
-    why.text[0] = '\0';
-    return options_set(&o, name, value, OPT_FROM_SET, &why);
-}
 
 static void listens(const char *text, const char *host, unsigned port)
 {

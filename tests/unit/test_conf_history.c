@@ -1,30 +1,7 @@
 /* Options: what is kept of whom, and where. */
-#include "conf/options.h"
-
-#include <criterion/criterion.h>
-#include <string.h>
-
-static struct options o;
-static struct errmsg why;
-
-static void setup(void)
-{
-    memset(&why, 0, sizeof why);
-    cr_assert_eq(options_init(&o), 0);
-}
-
-static void teardown(void)
-{
-    options_fini(&o);
-}
+#include "support_conf.h"
 
 TestSuite(conf_history, .init = setup, .fini = teardown);
-
-static int set(const char *name, const char *value)
-{
-    why.text[0] = '\0';
-    return options_set(&o, name, value, OPT_FROM_SET, &why);
-}
 
 static void is(struct history_rule rule, uint32_t count, uint64_t bytes, uint64_t age_ms,
                const char *what)

@@ -1,7 +1,6 @@
 /* Options: secrets, keys, TLS and proxies: their form, and what belongs together. */
-#include "conf/options.h"
+#include "support_conf.h"
 
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,27 +8,7 @@
 
 #define SECRET "0123456789abcdef0123456789ABCDEF" /* 32 */
 
-static struct options o;
-static struct errmsg why;
-
-static void setup(void)
-{
-    memset(&why, 0, sizeof why);
-    cr_assert_eq(options_init(&o), 0);
-}
-
-static void teardown(void)
-{
-    options_fini(&o);
-}
-
 TestSuite(conf_keys, .init = setup, .fini = teardown);
-
-static int set(const char *name, const char *value)
-{
-    why.text[0] = '\0';
-    return options_set(&o, name, value, OPT_FROM_SET, &why);
-}
 
 static void put(const char *name, const char *value)
 {

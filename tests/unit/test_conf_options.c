@@ -1,30 +1,7 @@
 /* Options: every type, limits, sources in any order, taking over. */
-#include "conf/options.h"
-
-#include <criterion/criterion.h>
-#include <string.h>
-
-static struct options o;
-static struct errmsg why;
-
-static void setup(void)
-{
-    memset(&why, 0, sizeof why);
-    cr_assert_eq(options_init(&o), 0);
-}
-
-static void teardown(void)
-{
-    options_fini(&o);
-}
+#include "support_conf.h"
 
 TestSuite(conf_options, .init = setup, .fini = teardown);
-
-static int set(const char *name, const char *value)
-{
-    why.text[0] = '\0';
-    return options_set(&o, name, value, OPT_FROM_SET, &why);
-}
 
 #define SAYS(text_) cr_assert_str_eq(why.text, text_)
 

@@ -78,16 +78,11 @@ Test(hook_failing, the_line_is_emptied_when_it_fails)
 {
     enum { N = 200 };
     static struct asker a[N];
-    char cookie[16];
 
     app_hold(&app, true);
     app_says(&app, APP_ANSWERS, 500, "");
     start();
-    for (unsigned i = 0; i < N; i++) {
-        snprintf(cookie, sizeof cookie, "sid=%u", i);
-        struct hook_question q = connects(cookie);
-        asker_ask(&a[i], h, &q);
-    }
+    ask_many(a, N);
     await(&app.asked, HOOK_CONNECTIONS);
     app_hold(&app, false);
     for (unsigned i = 0; i < N; i++) {

@@ -227,16 +227,11 @@ Test(hook_hook, no_more_connections_than_permitted)
 {
     enum { N = 300 };
     static struct asker a[N];
-    char cookie[16];
 
     app_hold(&app, true);
     app_says(&app, APP_ANSWERS, 200, "{\"allow\":true}");
     start();
-    for (unsigned i = 0; i < N; i++) {
-        snprintf(cookie, sizeof cookie, "sid=%u", i);
-        struct hook_question q = connects(cookie);
-        asker_ask(&a[i], h, &q);
-    }
+    ask_many(a, N);
     await(&app.asked, HOOK_CONNECTIONS);
     app_hold(&app, false);
     for (unsigned i = 0; i < N; i++) {
@@ -255,17 +250,12 @@ Test(hook_hook, those_in_the_line_wait_no_longer_than_others)
     static struct asker a[N];
     struct hook_config cfg = config();
     uint64_t before = clock_mono_ms();
-    char cookie[16];
 
     cfg.timeout_ms = 500;
     cfg.failures = 1000;
     app_says(&app, APP_HANGS, 200, "{\"allow\":true}");
     start_with(&cfg);
-    for (unsigned i = 0; i < N; i++) {
-        snprintf(cookie, sizeof cookie, "sid=%u", i);
-        struct hook_question q = connects(cookie);
-        asker_ask(&a[i], h, &q);
-    }
+    ask_many(a, N);
     for (unsigned i = 0; i < N; i++) {
         cr_assert_eq(asker_wait(&a[i]).verdict, HOOK_UNAVAILABLE);
     }
