@@ -13,7 +13,9 @@ fuzz_targets = \
 	fuzz/fuzz_base_cidr \
 	fuzz/fuzz_conf_env \
 	fuzz/fuzz_conf_file \
+	fuzz/fuzz_core_grant_json \
 	fuzz/fuzz_core_permit \
+	fuzz/fuzz_hook_answer \
 	fuzz/fuzz_http_access \
 	fuzz/fuzz_http_broadcast \
 	fuzz/fuzz_http_request \
@@ -40,7 +42,9 @@ fuzz_replays = \
 	fuzz/replay_base_cidr \
 	fuzz/replay_conf_env \
 	fuzz/replay_conf_file \
+	fuzz/replay_core_grant_json \
 	fuzz/replay_core_permit \
+	fuzz/replay_hook_answer \
 	fuzz/replay_http_access \
 	fuzz/replay_http_broadcast \
 	fuzz/replay_http_request \
@@ -126,6 +130,13 @@ fuzz_fuzz_conf_file_LDADD = $(floor_conf)
 fuzz_replay_conf_file_SOURCES = fuzz/conf_file.c fuzz/replay.c $(fuzz_headers)
 fuzz_replay_conf_file_CPPFLAGS = $(fuzz_cppflags)
 fuzz_replay_conf_file_LDADD = $(floor_conf)
+fuzz_fuzz_core_grant_json_SOURCES = fuzz/core_grant_json.c $(fuzz_headers)
+fuzz_fuzz_core_grant_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_fuzz_core_grant_json_CPPFLAGS = $(fuzz_cppflags)
+fuzz_fuzz_core_grant_json_LDADD = $(floor_core)
+fuzz_replay_core_grant_json_SOURCES = fuzz/core_grant_json.c fuzz/replay.c $(fuzz_headers)
+fuzz_replay_core_grant_json_CPPFLAGS = $(fuzz_cppflags)
+fuzz_replay_core_grant_json_LDADD = $(floor_core)
 fuzz_fuzz_core_permit_SOURCES = fuzz/core_permit.c $(fuzz_headers)
 fuzz_fuzz_core_permit_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_fuzz_core_permit_CPPFLAGS = $(fuzz_cppflags)
@@ -133,6 +144,13 @@ fuzz_fuzz_core_permit_LDADD = $(floor_core)
 fuzz_replay_core_permit_SOURCES = fuzz/core_permit.c fuzz/replay.c $(fuzz_headers)
 fuzz_replay_core_permit_CPPFLAGS = $(fuzz_cppflags)
 fuzz_replay_core_permit_LDADD = $(floor_core)
+fuzz_fuzz_hook_answer_SOURCES = fuzz/hook_answer.c $(fuzz_headers)
+fuzz_fuzz_hook_answer_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_fuzz_hook_answer_CPPFLAGS = $(fuzz_cppflags)
+fuzz_fuzz_hook_answer_LDADD = $(floor_hook)
+fuzz_replay_hook_answer_SOURCES = fuzz/hook_answer.c fuzz/replay.c $(fuzz_headers)
+fuzz_replay_hook_answer_CPPFLAGS = $(fuzz_cppflags)
+fuzz_replay_hook_answer_LDADD = $(floor_hook)
 fuzz_fuzz_http_access_SOURCES = fuzz/http_access.c $(fuzz_headers)
 fuzz_fuzz_http_access_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_fuzz_http_access_CPPFLAGS = $(fuzz_cppflags)

@@ -106,7 +106,8 @@ FANFARE_API FANFARE_CHECK int fanfare_options_set(struct fanfare_options *o, con
                                                   const char *value, struct fanfare_why *why);
 FANFARE_API FANFARE_CHECK int fanfare_options_load_file(struct fanfare_options *o, const char *path,
                                                         struct fanfare_why *why);
-/* FANFARE_MAX_BODY and the like, out of this process's environment. */
+/* FANFARE_MAX_BODY and the like, out of this process's environment, which is left as it is, with
+ * the secrets in it. */
 FANFARE_API FANFARE_CHECK int fanfare_options_load_env(struct fanfare_options *o,
                                                        struct fanfare_why *why);
 /* The value of an option that is a single text, "" if it is not set; borrowed until it is

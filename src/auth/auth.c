@@ -6,8 +6,13 @@
 #include "auth/tickets.h"
 #include "base/clock.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+
+#define TICKET_BASIS "ticket:"
+/* One that is given back again and again ends all the same. */
+#define TICKET_LIVES 10
 
 struct auth {
     pthread_mutex_t lock; /* of the pointer */
@@ -185,6 +190,44 @@ static enum auth_outcome check_nobody(struct auth *a, struct grant **out, struct
     return *out ? AUTH_OK : say(why, AUTH_MISSING, "a credential is needed here");
 }
 
+/* The key that asked for the ticket, or NULL: then it is no ticket's. */
+static bool ticket_issuer(struct str basis, struct grant *out)
+{
+    size_t prefix = sizeof(TICKET_BASIS) - 1;
+    const char *end;
+
+    if (!str_starts(basis, STR_LIT(TICKET_BASIS))) {
+        return false;
+    }
+    basis = (struct str){basis.p + prefix, basis.len - prefix};
+    end = memchr(basis.p, '\0', basis.len);
+    assert(end);
+    out->s.id = (struct str){basis.p, (size_t)(end - basis.p)};
+    out->s.basis = (struct str){end + 1, basis.len - out->s.id.len - 1};
+    return true;
+}
+
+/* What the application said stands on no key. */
+static bool basis_stays(struct auth *a, const struct grant *g)
+{
+    struct grant issuer = {.s = {.kind = GRANT_KEY}};
+    struct setup *s;
+    bool has;
+
+    if (g->s.basis.len == 0) {
+        return true;
+    }
+    s = hold(a);
+    if (!ticket_issuer(g->s.basis, &issuer)) {
+        has = jwt_keys_have(s->tokens, g->s.basis);
+    } else {
+        has = setup_has_api_key(s, &issuer) ||
+              (s->keys && keyfile_still(s->keys, &issuer) != KEYFILE_GONE);
+    }
+    setup_unref(s);
+    return has;
+}
+
 static enum auth_outcome check_ticket(struct auth *a, struct str text, uint64_t now_ms,
                                       struct grant **out, struct errmsg *why)
 {
@@ -192,6 +235,10 @@ static enum auth_outcome check_ticket(struct auth *a, struct str text, uint64_t 
 
     switch (tickets_spend(a->tickets, text, now_ms, &g)) {
     case AUTH_OK:
+        if (!basis_stays(a, g)) {
+            grant_unref(g);
+            return say(why, AUTH_EXPIRED, "the key that asked for the ticket is gone");
+        }
         return judge(a, g, now_ms, out, why);
     case AUTH_MALFORMED:
         return say(why, AUTH_MALFORMED, "this is no ticket");
@@ -230,12 +277,17 @@ static enum auth_outcome check_token(struct auth *a, const struct setup *s, stru
     return outcome == AUTH_OK ? judge(a, g, now_ms, out, why) : outcome;
 }
 
+static bool has_dots(struct str text)
+{
+    return text.len > 0 && memchr(text.p, '.', text.len) != NULL;
+}
+
 /* A token has dots; text without any was meant as a key, if such are configured. */
 static enum auth_outcome check_text(struct auth *a, const struct setup *s, enum auth_place place,
                                     struct str text, uint64_t now_ms, struct grant **out,
                                     struct errmsg *why)
 {
-    bool dots = text.len > 0 && memchr(text.p, '.', text.len) != NULL;
+    bool dots = has_dots(text);
 
     if (place == AUTH_HEADER) {
         struct grant *key = setup_api_key(s, text);
@@ -281,6 +333,21 @@ enum auth_outcome auth_check(struct auth *a, enum auth_place place, struct str t
     return outcome;
 }
 
+bool auth_needs_signature(struct auth *a, enum auth_place place, struct str text)
+{
+    struct setup *s;
+    bool needs;
+
+    if (a->open || place == AUTH_NOWHERE || place == AUTH_TICKET || text.len > JWT_MAX ||
+        is_key(text) || !has_dots(text)) {
+        return false;
+    }
+    s = hold(a);
+    needs = !(place == AUTH_HEADER && setup_api_key(s, text)) && jwt_keys_count(s->tokens) > 0;
+    setup_unref(s);
+    return needs;
+}
+
 enum auth_outcome auth_check_uid(struct auth *a, uid_t uid, uint64_t now_ms, struct grant **out)
 {
     struct setup *s = hold(a);
@@ -318,21 +385,6 @@ static enum auth_outcome recheck_key(struct auth *a, const struct grant *g)
     return still == KEYFILE_SAME ? AUTH_OK : still == KEYFILE_CHANGED ? AUTH_EXPIRED : AUTH_UNKNOWN;
 }
 
-/* Tickets, and what the application said, stand on no key. */
-static bool token_key_stays(struct auth *a, const struct grant *g)
-{
-    struct setup *s;
-    bool has;
-
-    if (g->s.basis.len == 0) {
-        return true;
-    }
-    s = hold(a);
-    has = jwt_keys_have(s->tokens, g->s.basis);
-    setup_unref(s);
-    return has;
-}
-
 enum auth_outcome auth_recheck(struct auth *a, const struct grant *g, uint64_t now_ms)
 {
     switch (g->s.kind) {
@@ -348,10 +400,24 @@ enum auth_outcome auth_recheck(struct auth *a, const struct grant *g, uint64_t n
     if (is_revoked(a, g, now_ms)) {
         return AUTH_REVOKED;
     }
-    return is_over(g, now_ms) || !token_key_stays(a, g) ? AUTH_EXPIRED : AUTH_OK;
+    return is_over(g, now_ms) || !basis_stays(a, g) ? AUTH_EXPIRED : AUTH_OK;
 }
 
 /* ---- tickets ---- */
+
+struct str auth_ticket_basis(const struct grant *issuer, char room[AUTH_BASIS_ROOM])
+{
+    struct str id = issuer->s.id, basis = issuer->s.basis;
+    size_t n = sizeof(TICKET_BASIS) - 1;
+
+    assert(n + id.len + 1 + basis.len <= AUTH_BASIS_ROOM);
+    memcpy(room, TICKET_BASIS, n);
+    memcpy(room + n, id.p, id.len);
+    n += id.len;
+    room[n++] = '\0'; /* in no id */
+    memcpy(room + n, basis.p, basis.len);
+    return (struct str){room, n + basis.len};
+}
 
 int auth_ticket_new(struct auth *a, struct grant *g, uint64_t now_ms, char out[AUTH_TICKET_LEN + 1],
                     uint64_t *expires_ms)
@@ -368,9 +434,12 @@ int auth_ticket_new(struct auth *a, struct grant *g, uint64_t now_ms, char out[A
 int auth_ticket_return(struct auth *a, struct str ticket, struct grant *g, uint64_t now_ms)
 {
     struct setup *s = hold(a);
-    int rc = tickets_return(a->tickets, ticket, g, now_ms, now_ms + s->opt.ticket_ttl,
-                            s->opt.max_tickets);
+    uint64_t ttl = s->opt.ticket_ttl;
+    int rc = ERR_LIMIT;
 
+    if (g->s.issued_ms == 0 || now_ms < g->s.issued_ms + TICKET_LIVES * ttl) {
+        rc = tickets_return(a->tickets, ticket, g, now_ms, now_ms + ttl, s->opt.max_tickets);
+    }
     setup_unref(s);
     return rc;
 }
@@ -391,6 +460,17 @@ int auth_revoke_user(struct auth *a, struct str user, uint64_t now_ms, uint64_t 
                      struct errmsg *why)
 {
     return revoke_one(a, true, user, now_ms, until_ms, why);
+}
+
+int auth_revoke_issued(struct auth *a, struct str user, uint64_t issued_ms, uint64_t now_ms,
+                       struct errmsg *why)
+{
+    return revoked_raise(a->revoked, user, issued_ms, now_ms, why);
+}
+
+uint64_t auth_revoked_since(struct auth *a, struct str user, uint64_t now_ms)
+{
+    return revoked_since(a->revoked, user, now_ms);
 }
 
 int auth_revoke_token(struct auth *a, struct str jti, uint64_t now_ms, uint64_t until_ms,

@@ -63,6 +63,12 @@ enum auth_outcome {
  * "bad_token", "token_expired", "token_not_yet_valid", "revoked", "out_of_memory". */
 const char *auth_outcome_code(enum auth_outcome outcome);
 
+/* May it have been a guess? The others were good once, or will be. */
+static inline bool auth_outcome_is_bad(enum auth_outcome outcome)
+{
+    return outcome == AUTH_MALFORMED || outcome == AUTH_UNKNOWN || outcome == AUTH_FORGED;
+}
+
 /* Checks a credential of any sort; AUTH_NOWHERE gives an open or an anonymous grant, or
  * AUTH_MISSING. A ticket is spent by this. `now_ms` is real time. On AUTH_OK *out is a
  * reference; otherwise `why` is a sentence that may be told to the peer.
@@ -71,6 +77,9 @@ const char *auth_outcome_code(enum auth_outcome outcome);
  * the wrong place is AUTH_MALFORMED. In open mode all but tickets is not looked at. */
 enum auth_outcome auth_check(struct auth *a, enum auth_place place, struct str text,
                              uint64_t now_ms, struct grant **out, struct errmsg *why) FF_USE_RESULT;
+/* Would auth_check look at a token's signature, which costs far more than to send one? Not for
+ * keys and tickets, nor for what is no token by its form. */
+bool auth_needs_signature(struct auth *a, enum auth_place place, struct str text);
 /* A backend that needs no secret: the user id at the other end of a unix socket; the
  * subject of a verified client certificate (common name or a DNS name). AUTH_UNKNOWN if no
  * key names it. */
@@ -86,12 +95,17 @@ enum auth_outcome auth_recheck(struct auth *a, const struct grant *g, uint64_t n
 /* ---- tickets (POST /tickets) ---- */
 
 #define AUTH_TICKET_LEN 47 /* "fft_" and 43 digits of base64url: 256 bits */
+/* The `basis` of its grant: the key that asks for it. When that is gone neither the ticket nor its
+ * stream counts any more. Borrows `room`. */
+#define AUTH_BASIS_ROOM 512
+struct str auth_ticket_basis(const struct grant *issuer, char room[AUTH_BASIS_ROOM]);
 /* A ticket that stands, once and until --ticket-ttl is over, for the grant (a reference of its
  * own is taken). ERR_LIMIT over --max-tickets. */
 int auth_ticket_new(struct auth *a, struct grant *g, uint64_t now_ms, char out[AUTH_TICKET_LEN + 1],
                     uint64_t *expires_ms) FF_USE_RESULT;
 /* Puts a ticket back whose request was refused for now: it counts again, for --ticket-ttl. `g` is
- * what it stood for. ERR_INVALID: no ticket's text; ERR_EXISTS, ERR_LIMIT, ERR_NOMEM. */
+ * what it stood for. ERR_INVALID: no ticket's text; ERR_EXISTS; ERR_LIMIT: so many are out, or it
+ * is ten times --ticket-ttl old; ERR_NOMEM. */
 int auth_ticket_return(struct auth *a, struct str ticket, struct grant *g, uint64_t now_ms)
     FF_USE_RESULT;
 
@@ -104,6 +118,14 @@ int auth_ticket_return(struct auth *a, struct str ticket, struct grant *g, uint6
  * meanwhile do not. Revoked again it keeps the later end. */
 int auth_revoke_user(struct auth *a, struct str user, uint64_t now_ms, uint64_t until_ms,
                      struct errmsg *why) FF_USE_RESULT;
+/* The user, who is revoked, had a credential that says it was issued only then: the clock of who
+ * signs is ahead of ours. It, and what was issued before it, is worthless too, until the same end.
+ * ERR_NOT_FOUND: it is not revoked any more; ERR_NOMEM, ERR_SYSTEM: it counts, but is not durable
+ * before the user was revoked again. */
+int auth_revoke_issued(struct auth *a, struct str user, uint64_t issued_ms, uint64_t now_ms,
+                       struct errmsg *why) FF_USE_RESULT;
+/* Up to when what was issued to the user is worthless; 0: it is not revoked. */
+uint64_t auth_revoked_since(struct auth *a, struct str user, uint64_t now_ms);
 /* The tokens with that jti. */
 int auth_revoke_token(struct auth *a, struct str jti, uint64_t now_ms, uint64_t until_ms,
                       struct errmsg *why) FF_USE_RESULT;

@@ -308,6 +308,31 @@ int revoked_add(struct revoked *r, bool is_user, struct str name, uint64_t since
     return rc;
 }
 
+int revoked_raise(struct revoked *r, struct str user, uint64_t since_ms, uint64_t now_ms,
+                  struct errmsg *why)
+{
+    struct entry *x;
+    int rc = 0;
+
+    (void)pthread_mutex_lock(&r->writers);
+    x = find(r, true, user);
+    if (!x || !x->counts || x->end.at_ms <= now_ms) {
+        rc = errmsg_set(why, ERR_NOT_FOUND, "it is not revoked");
+    } else if (since_ms > x->since_ms) {
+        struct revline l = line_of(x);
+        l.since_ms = since_ms;
+        (void)pthread_rwlock_wrlock(&r->table);
+        x->since_ms = since_ms;
+        (void)pthread_rwlock_unlock(&r->table);
+        rc = append(r, &l, now_ms, why);
+    }
+    if (rc == 0 && r->file) {
+        compact(r, now_ms);
+    }
+    (void)pthread_mutex_unlock(&r->writers);
+    return rc;
+}
+
 int revoked_remove(struct revoked *r, bool is_user, struct str name, struct errmsg *why)
 {
     struct revline l = {.is_user = is_user, .undo = true, .name = name};
@@ -347,6 +372,15 @@ bool revoked_token(struct revoked *r, struct str jti, uint64_t now_ms)
     bool is = x && x->counts && x->end.at_ms > now_ms;
     (void)pthread_rwlock_unlock(&r->table);
     return is;
+}
+
+uint64_t revoked_since(struct revoked *r, struct str user, uint64_t now_ms)
+{
+    (void)pthread_rwlock_rdlock(&r->table);
+    const struct entry *x = find(r, true, user);
+    uint64_t since = x && x->counts && x->end.at_ms > now_ms ? x->since_ms : 0;
+    (void)pthread_rwlock_unlock(&r->table);
+    return since;
 }
 
 void revoked_each(struct revoked *r, uint64_t now_ms,

@@ -392,9 +392,14 @@ int access_renew(struct stream *s, struct grant *g)
     if (g->s.kind != GRANT_CLIENT || !str_eq(g->s.user, stream_user(s))) {
         return ERR_CONFLICT;
     }
-    if (standing_of(s->env, g) == IS_REVOKED) {
+    switch (standing_of(s->env, g)) {
+    case IS_REVOKED:
         access_revoke(s);
         return ERR_CLOSED;
+    case HAS_EXPIRED:
+        return ERR_INVALID;
+    case STANDS:
+        break;
     }
     rc = renewed_meta(a, g, &meta);
     if (rc == 0) {

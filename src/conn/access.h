@@ -36,7 +36,8 @@ void access_drop_signed(struct stream *s, struct str channel);
 /* Another credential takes the place of the first (a reference is taken). Subscriptions that are
  * permitted no more end, each with fanfare.unsubscribed {channel, reason: "forbidden"}, before
  * any later message. ERR_CONFLICT: it is another user's, or no client's; ERR_STATE: the stream
- * has no credential (open mode); ERR_CLOSED: it ends, perhaps since the new one was revoked after
+ * has no credential (open mode); ERR_INVALID: what the new one stands on is gone since it was
+ * checked; ERR_CLOSED: it ends, perhaps since the new one was revoked after
  * it was checked; ERR_NOMEM: it goes on with the old one or, if some subscriptions have ended
  * already, ends. */
 int access_renew(struct stream *s, struct grant *g) FF_USE_RESULT;

@@ -36,6 +36,10 @@ struct conn_hooks {
     bool (*received)(void *ctx, const struct stream *s, struct str json);
     /* What is the credential worth now? NULL: as much as ever. */
     enum standing (*standing)(void *ctx, const struct grant *g);
+    /* So many bad tokens came from the stream's address that it may show another only after so
+     * many milliseconds; 0: it may now. And: it showed a bad one. NULL both: it always may. */
+    uint64_t (*token_wait)(void *ctx, const struct stream *s);
+    void (*token_failed)(void *ctx, const struct stream *s);
     /* A connection (not a stream any more) of this network is gone. */
     void (*released)(void *ctx, const struct stream *s);
 };

@@ -148,6 +148,7 @@ int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops 
     s->fd = intro->fd;
     s->tls = intro->tls;
     s->peer = intro->peer;
+    s->from_proxy = intro->from_proxy;
     s->owner = intro->owner;
     s->connected_at = clock_real_ms();
     s->active_ms = env->now_ms;

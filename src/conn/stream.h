@@ -67,6 +67,7 @@ struct stream {
     uint8_t dead : 1;           /* to be buried */
     uint8_t read_paused : 1;    /* no more is read until the queue is short */
     uint8_t lagging : 1;        /* conn/slow.h: was blocked, and something still waits */
+    uint8_t from_proxy : 1;     /* a trusted proxy's own: its address has no limits */
     uint32_t loaded : 1;        /* conn/load.h: it counts for its user, */
     uint32_t loaded_names : 23; /* and so many of its subscriptions */
     uint64_t position;          /* seq of the newest message put, or as resumed */
@@ -103,6 +104,7 @@ struct stream_intro {
     unsigned nnames;
     const struct str *signed_names; /* those that it showed a good signature for */
     unsigned nsigned;
+    bool from_proxy;          /* see struct stream */
     bool loaded;              /* it counts for its user, with nnames subscriptions: conn/load.h */
     struct position position; /* where it wants to begin */
     void *owner;              /* see struct stream */

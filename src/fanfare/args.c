@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+extern char **environ;
+
 #define OPTION_BASE 256 /* getopt's values of our options: beyond any character */
 
 __attribute__((format(printf, 3, 4))) static int fail(struct fanfare_why *why, int status,
@@ -208,6 +210,34 @@ int args_parse(int argc, char *const *argv, struct fanfare_options *o, struct ar
     }
     free(options);
     return rc;
+}
+
+static bool hide(const char *variable)
+{
+    size_t len = strlen(variable);
+    for (char **e = environ; e != NULL && *e != NULL; e++) {
+        if (strncmp(*e, variable, len) == 0 && (*e)[len] == '=') {
+            char *copy = strdup(*e);
+            if (copy == NULL) {
+                return false;
+            }
+            explicit_bzero(*e + len + 1, strlen(*e + len + 1));
+            *e = copy;
+        }
+    }
+    return true;
+}
+
+int args_hide_secrets(struct fanfare_why *why)
+{
+    struct fanfare_option_info info;
+    char variable[VARIABLE_MAX];
+    for (size_t i = 0; fanfare_options_info(i, &info) == 0; i++) {
+        if (info.secret && !hide(variable_of(info.name, variable))) {
+            return fail_code(why, FANFARE_ERR_NOMEM);
+        }
+    }
+    return 0;
 }
 
 int args_load(int argc, char *const *argv, struct fanfare_options **o, struct args *out,

@@ -27,6 +27,10 @@ int args_parse(int argc, char *const *argv, struct fanfare_options *o, struct ar
 int args_load(int argc, char *const *argv, struct fanfare_options **o, struct args *out,
               struct fanfare_why *why);
 
+/* Once they are read: overwrites the secrets in the environment that the process was started with,
+ * which /proc shows; what is read again at SIGHUP are copies. Before there are other threads. */
+int args_hide_secrets(struct fanfare_why *why);
+
 /* "api-key" as FANFARE_API_KEY; cut at the size. */
 #define VARIABLE_MAX 64
 const char *variable_of(const char *option, char out[VARIABLE_MAX]);

@@ -234,6 +234,9 @@ int main(int argc, char **argv)
         }
     }
     int status = args_load(argc, argv, &o, &args, &why);
+    if (status == 0) {
+        status = args_hide_secrets(&why);
+    }
     if (status != 0) {
         complain(why.text);
     } else if (args.help) {

@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 #include "core/grant_json.h"
 #include "hook/private.h"
+#include "proto/name.h"
 
 #define TTL_MAX 86400u /* seconds */
 
@@ -42,6 +43,27 @@ static void read_grant(const struct json_node *root, const struct answer_limits 
     }
 }
 
+/* A misspelt member might permit more than was meant. */
+static bool all_known(const struct json_node *root, enum hook_event event, struct reading *out)
+{
+    static const struct str names[] = {
+        STR_LIT("allow"),  STR_LIT("ttl"),      STR_LIT("reason"),
+        STR_LIT("userId"), STR_LIT("channels"), STR_LIT("publish"), /* from here on of connect */
+        STR_LIT("meta"),   STR_LIT("info"),     STR_LIT("expiresIn")};
+    unsigned n = event == HOOK_CONNECT ? sizeof(names) / sizeof(names[0]) : 3;
+    char shown[NAME_SHOW_MAX];
+
+    for (const struct json_node *m = root->child; m; m = m->next) {
+        if (!str_among(m->key, names, n)) {
+            nothing(out, "");
+            (void)errmsg_set(&out->why, 0, "its answer has a member \"%s\", which means nothing",
+                             name_show(m->key, shown));
+            return false;
+        }
+    }
+    return true;
+}
+
 static void read_object(const struct json_node *root, enum hook_event event,
                         const struct answer_limits *lim, uint64_t now_ms, struct reading *out)
 {
@@ -50,6 +72,8 @@ static void read_object(const struct json_node *root, enum hook_event event,
 
     if (json_duplicate(root)) {
         nothing(out, "a member of its answer stands twice");
+    } else if (!all_known(root, event, out)) {
+        return;
     } else if (!allow || allow->type != JSON_BOOL) {
         nothing(out, "\"allow\" in its answer must be true or false");
     } else if (ttl && !json_uint(ttl, TTL_MAX, &seconds)) {

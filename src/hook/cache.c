@@ -40,7 +40,7 @@ bool cache_find(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t now_ms
 }
 
 void cache_add(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t until_ms, size_t bytes,
-               const struct hook_answer *a)
+               unsigned user, const struct hook_answer *a)
 {
     unsigned hash;
     struct remembered *r = find(c, key, &hash);
@@ -58,6 +58,7 @@ void cache_add(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t until_m
     }
     memcpy(r->key, key, HOOK_DIGEST);
     r->until_ms = until_ms;
+    r->user = user;
     r->answer = *a;
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, c->table, r->key, HOOK_DIGEST, hash, r);
     if (!r->hh.tbl) {
@@ -67,6 +68,22 @@ void cache_add(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t until_m
     c->bytes += r->bytes;
     if (r->answer.grant) {
         grant_ref(r->answer.grant);
+    }
+}
+
+unsigned cache_user(const struct cache *c, struct str user)
+{
+    return map_hash(c->seed, user) | 1;
+}
+
+void cache_forget(struct cache *c, unsigned user)
+{
+    struct remembered *r, *next;
+
+    HASH_ITER (hh, c->table, r, next) {
+        if (r->user == user) {
+            drop(c, r);
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "hook/private.h"
+#include "proto/name.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,18 @@
 #define REMEMBERED_MAX 10000
 #define REMEMBERED_BYTES (16u << 20)
 #define POLL_MS 1000
+/* So much of all that may wait is for one network. What it asks beyond so much of the connections
+ * stands back; such questions have half of them, so that slow ones leave the rest to others. */
+#define SHARE 8
+#define LATE_CONNECTIONS (HOOK_CONNECTIONS / 2)
+
+/* What tells questions apart, and what their answers are remembered by. */
+struct ask_key {
+    uint8_t identity[HOOK_DIGEST], digest[HOOK_DIGEST];
+    unsigned hash;        /* of the identity */
+    unsigned user;        /* cache_user of its user */
+    unsigned forgettings; /* as many as there had been when it was asked */
+};
 
 /* A question, for all that ask the very same meanwhile. */
 struct ask {
@@ -19,9 +32,15 @@ struct ask {
     struct transfer t;
     struct hook_call *calls;
     enum hook_event event;
-    uint8_t identity[HOOK_DIGEST], digest[HOOK_DIGEST];
-    uint64_t until_ms; /* monotonic */
-    bool trial;        /* of the breaker */
+    struct ask_key key;
+    struct share *share; /* or NULL */
+    uint64_t until_ms;   /* monotonic */
+    bool trial;          /* of the breaker */
+    bool late;           /* stands back: many of its network wait already */
+};
+
+struct line {
+    struct ask *first, **end;
 };
 
 struct hook {
@@ -32,15 +51,18 @@ struct hook {
     pthread_t thread;
     /* the thread's */
     CURLM *multi;
-    unsigned running; /* on their way */
+    unsigned running, running_late; /* on their way */
     struct json_doc *doc;
     struct log_limit complaints;
     /* everybody's, as are the metrics */
     pthread_mutex_t lock;
     struct cache cache;
     struct breaker breaker;
+    struct shares shares;
+    struct log_limit crowds;
+    unsigned forgettings; /* calls of hook_forget_user */
     struct ask *asks;
-    struct ask *line, **line_end; /* of these, those that are not on their way yet */
+    struct line line, late; /* of these, those that are not on their way yet */
     bool stop;
 };
 
@@ -83,6 +105,7 @@ static void end(struct hook *h, struct ask *a, const struct hook_answer *answer)
 {
     pthread_mutex_lock(&h->lock);
     HASH_DEL(h->asks, a);
+    shares_give(&h->shares, a->share);
     pthread_mutex_unlock(&h->lock);
     answer_calls(a->calls, answer); /* it is in no table: nobody adds to them */
     transfer_fini(&a->t);
@@ -108,12 +131,14 @@ static void note(struct hook *h, struct ask *a, const struct reading *r)
 
     pthread_mutex_lock(&h->lock);
     count(h, metric_of(r->answer.verdict));
-    changed = breaker_tell(&h->breaker, a->trial, r->works, now);
+    /* One that stood back may have had no time left, which tells nothing of the application. */
+    changed = (r->works || !a->late) && breaker_tell(&h->breaker, a->trial, r->works, now);
     if (changed) {
         metrics_add(h->cfg.metrics, METRIC_HOOK_PAUSED, r->works ? UINT64_MAX : 1);
     }
-    if (r->answer.verdict != HOOK_UNAVAILABLE && ttl) {
-        cache_add(&h->cache, a->digest, now + ttl, a->t.answer.len, &r->answer);
+    if (r->answer.verdict != HOOK_UNAVAILABLE && ttl && a->key.forgettings == h->forgettings) {
+        cache_add(&h->cache, a->key.digest, now + ttl, a->t.answer.len,
+                  a->event == HOOK_CONNECT ? 0 : a->key.user, &r->answer);
     }
     pthread_mutex_unlock(&h->lock);
     if (r->answer.verdict == HOOK_UNAVAILABLE) {
@@ -143,35 +168,58 @@ static void fail(struct hook *h, struct ask *a, const char *why)
     finish(h, a, &r);
 }
 
+static int begin(struct hook *h, struct ask *a, uint64_t now)
+{
+    int rc;
+
+    pthread_mutex_lock(&h->lock); /* of the secret */
+    rc = transfer_begin(&a->t, &h->to, a->until_ms - now, a);
+    pthread_mutex_unlock(&h->lock);
+    return rc;
+}
+
 static void send_off(struct hook *h, struct ask *a, uint64_t now)
 {
-    if (now >= a->until_ms) {
+    if (now >= a->until_ms && a->late) {
+        skip(h, a);
+    } else if (now >= a->until_ms) {
         fail(h, a, "it is so slow that questions were not even asked in time");
-    } else if (transfer_begin(&a->t, &h->to, a->until_ms - now, a) != 0 ||
-               curl_multi_add_handle(h->multi, a->t.easy) != CURLM_OK) {
+    } else if (begin(h, a, now) != 0 || curl_multi_add_handle(h->multi, a->t.easy) != CURLM_OK) {
         fail(h, a, "out of memory");
     } else {
         h->running++;
+        h->running_late += a->late;
     }
 }
 
-/* The next of the line that must be looked at; NULL: none. With a broken application that is
- * everything but the question that tries it. */
+/* The first, if it must be looked at; of a broken application all but the one that tries it. */
+static struct ask *take_first(struct hook *h, struct line *l, bool full, uint64_t now, bool *broken)
+{
+    struct ask *a = l->first;
+
+    *broken = a && h->breaker.again_ms && !a->trial;
+    if (!a || (!*broken && full && now < a->until_ms)) {
+        return NULL;
+    }
+    l->first = a->next;
+    if (!l->first) {
+        l->end = &l->first;
+    }
+    return a;
+}
+
 static struct ask *next_of_line(struct hook *h, uint64_t now, bool *broken)
 {
-    struct ask *a;
+    bool full = h->running >= HOOK_CONNECTIONS;
+    struct ask *a = NULL;
 
     pthread_mutex_lock(&h->lock);
-    a = h->stop ? NULL : h->line;
-    *broken = a && h->breaker.again_ms && !a->trial;
-    if (a && !*broken && h->running >= HOOK_CONNECTIONS && now < a->until_ms) {
-        a = NULL;
+    if (!h->stop) {
+        a = take_first(h, &h->line, full, now, broken);
     }
-    if (a) {
-        h->line = a->next;
-        if (!h->line) {
-            h->line_end = &h->line;
-        }
+    if (!h->stop && !a) {
+        full = full || h->running_late >= LATE_CONNECTIONS;
+        a = take_first(h, &h->late, full, now, broken);
     }
     pthread_mutex_unlock(&h->lock);
     return a;
@@ -206,18 +254,22 @@ static void take_finished(struct hook *h)
         }
         curl_multi_remove_handle(h->multi, a->t.easy);
         h->running--;
+        h->running_late -= a->late;
         transfer_read(&a->t, code, h->doc, a->event, &h->limits, &r);
         finish(h, a, &r);
     }
 }
 
-/* How long may the thread sleep? Until the first of the line is too late. */
+/* How long may the thread sleep? Until the first of a line is too late. */
 static int rest_ms(struct hook *h)
 {
     uint64_t now = clock_mono_ms(), until;
 
     pthread_mutex_lock(&h->lock);
-    until = h->line ? h->line->until_ms : UINT64_MAX;
+    until = h->line.first ? h->line.first->until_ms : UINT64_MAX;
+    if (h->late.first && h->late.first->until_ms < until) {
+        until = h->late.first->until_ms;
+    }
     pthread_mutex_unlock(&h->lock);
     return until <= now ? 0 : until - now < POLL_MS ? (int)(until - now) : POLL_MS;
 }
@@ -284,84 +336,154 @@ static struct ask *ask_new(const struct hook *h, const struct hook_question *q, 
     return a;
 }
 
-/* True: in the table and in the line. */
-static bool put(struct hook *h, struct ask *a, unsigned hash)
+/* True: in the table and in a line. */
+static bool put(struct hook *h, struct ask *a)
 {
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, h->asks, a->identity, HOOK_DIGEST, hash, a);
+    struct line *l = a->late ? &h->late : &h->line;
+
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, h->asks, a->key.identity, HOOK_DIGEST, a->key.hash, a);
     if (!a->hh.tbl) {
         transfer_fini(&a->t);
         free(a);
         return false;
     }
-    *h->line_end = a;
-    h->line_end = &a->next;
+    *l->end = a;
+    l->end = &a->next;
     return true;
 }
 
-static struct ask *start(struct hook *h, const struct hook_question *q,
-                         const uint8_t digest[HOOK_DIGEST], const uint8_t identity[HOOK_DIGEST],
-                         unsigned hash)
+/* ERR_LIMIT: too many of its network wait; ERR_CLOSED: it cannot be asked for another reason. */
+static int start(struct hook *h, const struct hook_question *q, const struct ask_key *key,
+                 struct ask **out)
 {
     uint64_t now = clock_mono_ms();
-    enum breaker_says may =
-        HASH_COUNT(h->asks) >= h->cfg.max_waiting ? BREAKER_NO : breaker_lets(&h->breaker, now);
-    struct ask *a = may == BREAKER_NO ? NULL : ask_new(h, q, now);
+    enum breaker_says may;
+    struct share *share;
+    struct ask *a;
+    int rc;
 
+    if (HASH_COUNT(h->asks) >= h->cfg.max_waiting) {
+        return ERR_CLOSED;
+    }
+    rc = shares_take(&h->shares, q->network, &share);
+    if (rc != 0) {
+        return rc;
+    }
+    may = breaker_lets(&h->breaker, now);
+    a = may == BREAKER_NO ? NULL : ask_new(h, q, now);
     if (a) {
-        memcpy(a->digest, digest, HOOK_DIGEST);
-        memcpy(a->identity, identity, HOOK_DIGEST);
+        a->key = *key;
         a->trial = may == BREAKER_TRY;
-        a = put(h, a, hash) ? a : NULL;
+        a->share = share;
+        a->late = !a->trial && share && share->n > HOOK_CONNECTIONS / SHARE;
     }
-    if (!a && may == BREAKER_TRY) {
-        breaker_take_back(&h->breaker);
+    if (!a || !put(h, a)) {
+        shares_give(&h->shares, share);
+        if (may == BREAKER_TRY) {
+            breaker_take_back(&h->breaker);
+        }
+        return ERR_CLOSED;
     }
-    return a;
+    *out = a;
+    return 0;
 }
 
-/* True: it is on its way. Lock held. */
-static bool join_or_start(struct hook *h, const struct hook_question *q,
-                          const uint8_t digest[HOOK_DIGEST], struct hook_call *c)
+/* 0: it is on its way; others as of start(). Lock held. */
+static int join_or_start(struct hook *h, const struct hook_question *q, struct ask_key *key,
+                         struct hook_call *c)
 {
-    uint8_t identity[HOOK_DIGEST];
     struct ask *a = NULL;
-    unsigned hash;
+    int rc = 0;
 
-    question_identity(q, digest, identity);
-    hash = map_hash(h->cache.seed, (struct str){(const char *)identity, HOOK_DIGEST});
-    HASH_FIND_BYHASHVALUE(hh, h->asks, identity, HOOK_DIGEST, hash, a);
+    question_identity(q, key->digest, key->identity);
+    /* Who asks after a user was forgotten does not get the answer to what was asked before. */
+    key->user = cache_user(&h->cache, q->user);
+    key->forgettings = h->forgettings;
+    memcpy(key->identity, &h->forgettings, sizeof(h->forgettings));
+    key->hash = map_hash(h->cache.seed, (struct str){(const char *)key->identity, HOOK_DIGEST});
+    HASH_FIND_BYHASHVALUE(hh, h->asks, key->identity, HOOK_DIGEST, key->hash, a);
     if (!a) {
-        a = start(h, q, digest, identity, hash);
+        rc = start(h, q, key, &a);
     }
     if (a) {
         c->next = a->calls;
         a->calls = c;
     }
-    return a != NULL;
+    return rc;
+}
+
+/* At once, without the application: true with what is remembered, or that there is no answer. */
+static bool answered(struct hook *h, const struct hook_question *q, struct hook_call *c, bool *log)
+{
+    struct ask_key key;
+    int rc = 0;
+
+    question_digest(q, key.digest);
+    *log = false;
+    pthread_mutex_lock(&h->lock);
+    if (cache_find(&h->cache, key.digest, clock_mono_ms(), &c->answer)) {
+        count(h, METRIC_HOOK_CACHED);
+        pthread_mutex_unlock(&h->lock);
+        return true;
+    }
+    rc = h->stop ? ERR_CLOSED : join_or_start(h, q, &key, c);
+    if (rc != 0) {
+        count(h, METRIC_HOOK_SKIPPED);
+        *log = rc == ERR_LIMIT && log_limit_pass(&h->crowds, clock_mono_ms(), NULL);
+    }
+    pthread_mutex_unlock(&h->lock);
+    return rc != 0;
 }
 
 void hook_ask(struct hook *h, const struct hook_question *q, struct hook_call *c)
 {
-    uint8_t digest[HOOK_DIGEST];
-    bool waits = false;
+    char network[NAME_SHOW_MAX];
+    bool log;
 
     c->answer = (struct hook_answer){.verdict = HOOK_UNAVAILABLE};
-    question_digest(q, digest);
-    pthread_mutex_lock(&h->lock);
-    if (cache_find(&h->cache, digest, clock_mono_ms(), &c->answer)) {
-        count(h, METRIC_HOOK_CACHED);
-    } else {
-        waits = !h->stop && join_or_start(h, q, digest, c);
-        if (!waits) {
-            count(h, METRIC_HOOK_SKIPPED);
-        }
-    }
-    pthread_mutex_unlock(&h->lock);
-    if (waits) {
+    if (!answered(h, q, c, &log)) {
         curl_multi_wakeup(h->multi);
-    } else {
-        c->done(c);
+        return;
     }
+    if (log) {
+        log_warn(h->cfg.log,
+                 "too many questions of one address wait for the application (an eighth of "
+                 "auth-waiting)",
+                 "address", name_show(q->network, network));
+    }
+    c->done(c);
+}
+
+static void free_secret(char *secret)
+{
+    if (secret) {
+        explicit_bzero(secret, strlen(secret));
+    }
+    free(secret);
+}
+
+int hook_set_secret(struct hook *h, const char *secret)
+{
+    char *copy = secret ? strdup(secret) : NULL;
+
+    if (secret && !copy) {
+        return ERR_NOMEM;
+    }
+    pthread_mutex_lock(&h->lock);
+    char *old = h->secret;
+    h->secret = copy;
+    h->to.secret = copy;
+    pthread_mutex_unlock(&h->lock);
+    free_secret(old);
+    return 0;
+}
+
+void hook_forget_user(struct hook *h, struct str user)
+{
+    pthread_mutex_lock(&h->lock);
+    h->forgettings++;
+    cache_forget(&h->cache, cache_user(&h->cache, user));
+    pthread_mutex_unlock(&h->lock);
 }
 
 /* ---- life ---- */
@@ -382,10 +504,7 @@ static void free_parts(struct hook *h)
         curl_multi_cleanup(h->multi);
     }
     json_doc_free(h->doc);
-    if (h->secret) {
-        explicit_bzero(h->secret, strlen(h->secret));
-    }
-    free(h->secret);
+    free_secret(h->secret);
     free(h->url);
     free(h->ca_file);
     pthread_mutex_destroy(&h->lock);
@@ -421,7 +540,9 @@ static struct hook *hook_alloc(const struct hook_config *cfg)
     h->breaker = (struct breaker){.max = cfg->failures, .pause_ms = cfg->pause_ms};
     h->cache.max = REMEMBERED_MAX;
     h->cache.max_bytes = REMEMBERED_BYTES;
-    h->line_end = &h->line;
+    h->shares.max = cfg->max_waiting < SHARE ? 1 : cfg->max_waiting / SHARE;
+    h->line.end = &h->line.first;
+    h->late.end = &h->late.first;
     pthread_mutex_init(&h->lock, NULL);
     return h;
 }
@@ -446,6 +567,7 @@ int hook_new(const struct hook_config *cfg, struct hook **out, struct errmsg *wh
         curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)HOOK_CONNECTIONS) == 0 &&
         copy_texts(h, cfg) == 0 && json_doc_new(&h->doc) == 0 && rng_init(&rng) == 0) {
         h->cache.seed = rng_u64(&rng);
+        h->shares.seed = rng_u64(&rng);
         rc = start_thread(h);
     }
     if (rc != 0) {

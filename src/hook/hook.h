@@ -32,7 +32,8 @@ struct hook_config {
     const char *ca_file;   /* for https; NULL: the system's */
     uint64_t timeout_ms;   /* of one question, connecting included */
     uint64_t cache_ms;     /* longest time that an answer is remembered; 0: never */
-    unsigned max_waiting;  /* questions at once; over it: HOOK_UNAVAILABLE at once */
+    unsigned max_waiting;  /* questions at once, an eighth of them for each network; over it:
+                            * HOOK_UNAVAILABLE at once */
     unsigned failures;     /* in a row until it is left alone */
     uint64_t pause_ms;     /* for how long, then one question tries again */
     uint64_t max_meta;     /* bytes of meta and info in an answer */
@@ -59,6 +60,7 @@ enum hook_verdict { HOOK_ALLOWED, HOOK_DENIED, HOOK_UNAVAILABLE };
 struct hook_question {
     enum hook_event event;
     struct str user, client_id, address, origin, cookie, authorization;
+    struct str network; /* whose share it takes, if it is not asked already; empty: nobody's */
     const struct str *channels; /* all of them are meant: one no is a no */
     unsigned nchannels;
 };
@@ -80,5 +82,14 @@ struct hook_call {
 
 /* Always leads to `done`. Any thread. Does not wait. */
 void hook_ask(struct hook *h, const struct hook_question *q, struct hook_call *c);
+
+/* Questions from now on are signed with this secret (copied; NULL: not at all). Any thread.
+ * ERR_NOMEM: it stays as it was. */
+int hook_set_secret(struct hook *h, const char *secret) FF_USE_RESULT;
+
+/* The user's credentials are revoked: what was answered about its subscriptions and publications,
+ * or is being asked now, is not remembered any more. (What was answered about its connecting is,
+ * since such a grant is judged whenever it is used.) Any thread. */
+void hook_forget_user(struct hook *h, struct str user);
 
 #endif

@@ -7,4 +7,5 @@ src_hook_libff_hook_la_SOURCES = \
 	src/hook/hook.h \
 	src/hook/private.h \
 	src/hook/question.c \
+	src/hook/share.c \
 	src/hook/transfer.c

@@ -38,6 +38,8 @@ struct remembered {
     uint8_t key[HOOK_DIGEST];
     uint64_t until_ms; /* monotonic */
     size_t bytes;
+    unsigned
+        user; /* cache_user of whom it is about; 0: whoever uses it looks whether he is revoked */
     struct hook_answer answer;
 };
 
@@ -52,10 +54,38 @@ struct cache {
 /* True: *out is what was answered, with a reference of its grant. */
 bool cache_find(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t now_ms,
                 struct hook_answer *out);
-/* `bytes` is about what the grant takes. Without memory it is not remembered. */
+/* `bytes` is about what the grant takes, `user` whom it is about. Without memory it is not
+ * remembered. */
 void cache_add(struct cache *c, const uint8_t key[HOOK_DIGEST], uint64_t until_ms, size_t bytes,
-               const struct hook_answer *a);
+               unsigned user, const struct hook_answer *a);
+/* Stands for a user, never 0; others may have the same. */
+unsigned cache_user(const struct cache *c, struct str user);
+/* What is remembered about the user goes. */
+void cache_forget(struct cache *c, unsigned user);
 void cache_free(struct cache *c);
+
+/* ---- who asks how much ---- */
+
+/* How many questions of one network wait. */
+struct share {
+    UT_hash_handle hh;
+    unsigned n;
+    size_t len;
+    char network[];
+};
+
+/* Not locked. */
+struct shares {
+    struct share *table;
+    uint64_t seed;
+    unsigned max; /* of each */
+};
+
+/* One more of `network`: *out, to be given back; NULL for an empty one, which has no share.
+ * ERR_LIMIT, ERR_NOMEM. */
+int shares_take(struct shares *s, struct str network, struct share **out) FF_USE_RESULT;
+/* NULL is fine. */
+void shares_give(struct shares *s, struct share *share);
 
 /* ---- when to leave it alone ---- */
 
@@ -103,7 +133,8 @@ struct transfer {
     CURL *easy;
     struct curl_slist *headers;
     struct strbuf body, answer;
-    size_t head; /* bytes of headers in the answer */
+    uint64_t sent_ms; /* real time: what is answered was so then, if not later */
+    size_t head;      /* bytes of headers in the answer */
     bool too_long;
 };
 

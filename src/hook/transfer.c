@@ -4,6 +4,8 @@
 
 /* libcurl itself would take several hundred kilobytes of headers. */
 #define HEAD_MAX 32768
+/* How long certificates are not read again, seconds. */
+#define CA_CACHE_S 60L
 
 static size_t take_head(char *data, size_t size, size_t n, void *ctx)
 {
@@ -73,6 +75,9 @@ static unsigned set_target(CURL *e, const struct transfer_config *cfg)
     if (cfg->ca_file) {
         bad |= curl_easy_setopt(e, CURLOPT_CAINFO, cfg->ca_file);
     }
+#if LIBCURL_VERSION_NUM >= 0x075700
+    bad |= curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S); /* the file may change */
+#endif
     return bad;
 }
 
@@ -96,6 +101,7 @@ int transfer_begin(struct transfer *t, const struct transfer_config *cfg, uint64
 {
     unsigned bad;
 
+    t->sent_ms = clock_real_ms();
     t->easy = curl_easy_init();
     if (!t->easy || add_headers(t, cfg->secret) != 0) {
         return ERR_NOMEM;
@@ -127,7 +133,7 @@ void transfer_read(struct transfer *t, CURLcode code, struct json_doc *doc, enum
         return;
     }
     (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    answer_read(doc, event, status, strbuf_str(&t->answer), lim, clock_real_ms(), out);
+    answer_read(doc, event, status, strbuf_str(&t->answer), lim, t->sent_ms, out);
 }
 
 void transfer_fini(struct transfer *t)

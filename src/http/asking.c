@@ -1,5 +1,7 @@
 #include "http/asking.h"
 
+#include "http/credential.h"
+
 #include "base/clock.h"
 #include "hook/hook.h"
 #include "proto/name.h"
@@ -57,8 +59,8 @@ static enum MHD_Result ask(struct request *rq, struct hook_question *q,
                            enum MHD_Result (*finish)(struct request *rq))
 {
     struct http_asking *a = calloc(1, sizeof(*a));
-    struct peer client = rq->client;
-    char address[PEER_TEXT_MAX];
+    struct peer client = rq->client, network = peer_network(&rq->client);
+    char address[PEER_TEXT_MAX], share[PEER_TEXT_MAX];
 
     if (!a) {
         return respond_nomem(rq);
@@ -68,6 +70,9 @@ static enum MHD_Result ask(struct request *rq, struct hook_question *q,
     a->rq = rq;
     client.port = 0; /* or no two would ask the same */
     q->address = str_of(peer_text(&client, address));
+    if (!rq->from_proxy && client.kind != PEER_UNIX) {
+        q->network = str_of(peer_text(&network, share));
+    }
     q->origin = rq->origin;
     rq->woken = false;
     request_suspend(rq, finish);
@@ -131,8 +136,10 @@ enum ask_result asking_result(const struct request *rq, struct str name)
 
 static enum MHD_Result finish_names(struct request *rq)
 {
+    enum MHD_Result result;
+
     rq->woken = false;
-    return rq->asker(rq);
+    return credential_stands(rq, &result) == 0 ? rq->asker(rq) : result;
 }
 
 /* What the names lie in may be gone, or something else, when the answer comes. */

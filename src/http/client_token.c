@@ -34,6 +34,9 @@ static enum MHD_Result finish_renew(struct request *rq)
     if (v->rc == ERR_CONFLICT) {
         return respond_problem(rq, &other);
     }
+    if (v->rc == ERR_INVALID) {
+        return respond_auth(rq, AUTH_UNKNOWN, "the key of the token has just been taken out");
+    }
     if (v->rc != 0) {
         return respond_nomem(rq);
     }

@@ -18,60 +18,6 @@ struct presented {
     const char *wrong; /* it is no credential: why */
 };
 
-/* ---- answers ---- */
-
-static struct problem problem_of_auth(enum auth_outcome outcome, const char *detail,
-                                      struct errmsg *text)
-{
-    struct problem p = {.status = 401, .code = auth_outcome_code(outcome), .detail = detail};
-
-    switch (outcome) {
-    case AUTH_REVOKED:
-        p.status = 403;
-        return p;
-    case AUTH_NOMEM:
-        return problem_of_nomem();
-    case AUTH_MISSING:
-        p.challenge = "Bearer";
-        return p;
-    default:
-        (void)errmsg_set(text, 0, "Bearer error=\"invalid_token\", error_description=\"%s\"",
-                         p.code);
-        p.challenge = text->text;
-        return p;
-    }
-}
-
-static void log_failure(struct request *rq, enum auth_outcome outcome, const char *detail)
-{
-    struct conn_env *env = rq->srv->env;
-    char peer[PEER_TEXT_MAX];
-
-    metrics_inc(env->metrics, METRIC_AUTH_REFUSED);
-    if (outcome == AUTH_MALFORMED || outcome == AUTH_UNKNOWN || outcome == AUTH_FORGED) {
-        throttle_auth_failed(rq); /* the others were good once, or will be */
-    }
-    if (conn_env_may_log(env, LOG_KIND_AUTH)) {
-        log_info(env->log, "credential refused", "peer", peer_text(&rq->client, peer), "code",
-                 auth_outcome_code(outcome), "from", auth_place_name(rq->place), "because", detail);
-    }
-}
-
-enum MHD_Result respond_auth(struct request *rq, enum auth_outcome outcome, const char *detail)
-{
-    struct errmsg challenge;
-    struct problem p = problem_of_auth(outcome, detail, &challenge);
-
-    if (outcome == AUTH_NOMEM) {
-        return respond_nomem(rq);
-    }
-    log_failure(rq, outcome, detail);
-    if (outcome == AUTH_REVOKED && rq->stream) {
-        return respond_empty(rq, 204); /* the one answer after which EventSource gives up */
-    }
-    return respond_problem(rq, &p);
-}
-
 /* ---- where a credential may stand ---- */
 
 static bool find_header(struct request *rq, struct presented *c)
@@ -97,13 +43,40 @@ static bool find_header(struct request *rq, struct presented *c)
     return true;
 }
 
-/* 0: *found says whether there is one. ERR_CONFLICT: more than one. */
+static bool is_nearly(struct str name, const char *right)
+{
+    return name.len == strlen(right) && !str_eqz(name, right) &&
+           strncasecmp(name.p, right, name.len) == 0;
+}
+
+/* Parameters that are not known are passed over, but who writes Access_Token means to be somebody:
+ * the right name, or NULL. */
+static const char *misspelled(const struct request *rq)
+{
+    for (unsigned i = 0; i < rq->target.nparams; i++) {
+        struct str name = rq->target.params[i].name;
+        if (is_nearly(name, "access_token")) {
+            return "access_token";
+        }
+        if (is_nearly(name, "ticket")) {
+            return "ticket";
+        }
+    }
+    return NULL;
+}
+
+/* 0: *found says whether there is one. ERR_CONFLICT: more than one. ERR_INVALID: c->wrong is how
+ * the parameter is written. */
 static int find_query(const struct request *rq, struct presented *c, bool *found)
 {
     const struct param *ticket = target_param(&rq->target, "ticket");
     const struct param *token = target_param(&rq->target, "access_token");
 
     *found = ticket || token;
+    c->wrong = misspelled(rq);
+    if (c->wrong) {
+        return ERR_INVALID;
+    }
     if ((ticket && token) || (ticket && target_next(&rq->target, ticket)) ||
         (token && target_next(&rq->target, token))) {
         return ERR_CONFLICT;
@@ -165,16 +138,19 @@ static bool find_cookie(struct request *rq, struct presented *c)
     return true;
 }
 
+/* 0, or what find_query says. */
 static int find(struct request *rq, enum need need, bool ws, struct presented *c)
 {
     bool found = false;
+    int rc;
 
     *c = (struct presented){AUTH_NOWHERE, STR_NONE, NULL};
     if (find_header(rq, c)) {
         return 0;
     }
-    if (need == NEED_CLIENT && find_query(rq, c, &found) != 0) {
-        return ERR_CONFLICT;
+    rc = need == NEED_CLIENT ? find_query(rq, c, &found) : 0;
+    if (rc != 0) {
+        return rc;
     }
     if (!found && !(ws && find_protocol(rq, c))) {
         (void)find_cookie(rq, c);
@@ -182,13 +158,34 @@ static int find(struct request *rq, enum need need, bool ws, struct presented *c
     return 0;
 }
 
+static enum MHD_Result refuse_query(struct request *rq, int rc, const struct presented *c)
+{
+    struct problem p = {.status = 400,
+                        .code = "conflicting_parameters",
+                        .detail = "only one of ticket and access_token may stand here, once"};
+
+    if (rc == ERR_INVALID) {
+        (void)errmsg_set(&rq->why, 0, "the parameter is written %s, in small letters", c->wrong);
+        p.code = "bad_parameter";
+        p.field = c->wrong;
+        p.detail = rq->why.text;
+    }
+    return respond_problem(rq, &p);
+}
+
 /* A cookie comes along with whatever any page asks for. So a page of another site must not
  * be behind it: a handshake and whatever changes something must name an Origin. */
-static bool cookie_may_count(const struct request *rq, bool ws)
+static bool cookie_may_count(struct request *rq, bool ws)
 {
     bool reads = strcmp(rq->method, "GET") == 0 || strcmp(rq->method, "HEAD") == 0;
+    struct str site;
 
-    return rq->origin.len ? rq->origin_named : reads && !ws;
+    if (rq->origin.len) {
+        return rq->origin_named;
+    }
+    /* An image or a link of another site names no Origin; browsers say it here. */
+    site = request_header_one(rq, "Sec-Fetch-Site");
+    return reads && !ws && (!site.len || str_eqz(site, "same-origin") || str_eqz(site, "none"));
 }
 
 static enum MHD_Result forbid_cookie(struct request *rq)
@@ -207,6 +204,30 @@ static bool was_forwarded(struct request *rq)
            request_header_one(rq, "X-Forwarded-For").len;
 }
 
+/* A key that a certificate names counts no longer than the certificate. */
+static enum auth_outcome check_certificate(const struct request *rq, uint64_t now,
+                                           struct grant **out)
+{
+    const struct http_secure *sec = rq->hc->secure;
+    enum auth_outcome outcome;
+    struct grant *key = NULL;
+    struct grant_spec spec;
+
+    outcome = auth_check_certificate(rq->srv->shared->auth, str_of(sec->certificate), now, &key);
+    if (outcome != AUTH_OK) {
+        return outcome;
+    }
+    spec = key->s;
+    if (spec.until_ms == 0 || spec.until_ms > sec->certificate_end) {
+        spec.until_ms = sec->certificate_end;
+    }
+    outcome = now >= spec.until_ms         ? AUTH_EXPIRED
+              : grant_new(&spec, out) == 0 ? AUTH_OK
+                                           : AUTH_NOMEM;
+    grant_unref(key);
+    return outcome;
+}
+
 static enum auth_outcome check_peer(struct request *rq, uint64_t now, struct grant **out)
 {
     struct auth *auth = rq->srv->shared->auth;
@@ -220,7 +241,7 @@ static enum auth_outcome check_peer(struct request *rq, uint64_t now, struct gra
         return AUTH_UNKNOWN; /* a browser shows its certificate for any page, as it does cookies */
     }
     if (rq->hc->secure && rq->hc->secure->certificate) {
-        return auth_check_certificate(auth, str_of(rq->hc->secure->certificate), now, out);
+        return check_certificate(rq, now, out);
     }
     if (rq->hc->peer.kind == PEER_UNIX &&
         getsockopt(rq->hc->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
@@ -240,7 +261,7 @@ static enum auth_outcome check(struct request *rq, const struct presented *c)
     }
     if (c->place == AUTH_NOWHERE) {
         enum auth_outcome outcome = check_peer(rq, now, &rq->grant);
-        if (outcome == AUTH_OK || outcome == AUTH_EXPIRED) {
+        if (outcome == AUTH_OK || outcome == AUTH_EXPIRED || outcome == AUTH_NOMEM) {
             (void)errmsg_set(&rq->why, 0, "the key that names you has expired");
             return outcome;
         }
@@ -338,19 +359,12 @@ static int ask_application(struct request *rq, bool ws, enum MHD_Result *result)
     return 0;
 }
 
-/* Whether a key or a ticket is good costs less than the answer that it is not. So others' bad
- * credentials from the same address, which may be a proxy's, never keep a backend out. */
-static bool costs_a_signature(const struct presented *c)
-{
-    return c->place != AUTH_NOWHERE && c->place != AUTH_TICKET &&
-           !str_starts(c->text, STR_LIT("ffk_"));
-}
-
 int credential_check(struct request *rq, enum need need, bool ws, enum MHD_Result *result)
 {
     struct auth *auth = rq->srv->shared->auth;
     struct presented c;
     enum auth_outcome outcome;
+    int rc;
 
     if (need == NEED_NOTHING) {
         return 0;
@@ -359,11 +373,9 @@ int credential_check(struct request *rq, enum need need, bool ws, enum MHD_Resul
         rq->grant = grant_open();
         return 0;
     }
-    if (find(rq, need, ws, &c) != 0) {
-        struct problem p = {.status = 400,
-                            .code = "conflicting_parameters",
-                            .detail = "only one of ticket and access_token may stand here, once"};
-        *result = respond_problem(rq, &p);
+    rc = find(rq, need, ws, &c);
+    if (rc != 0) {
+        *result = refuse_query(rq, rc, &c);
         return ERR_INVALID;
     }
     rq->place = c.place;
@@ -371,7 +383,9 @@ int credential_check(struct request *rq, enum need need, bool ws, enum MHD_Resul
         *result = forbid_cookie(rq);
         return ERR_INVALID;
     }
-    if (costs_a_signature(&c) && throttle_auth(rq, result) != 0) {
+    /* Whether a key or a ticket is good costs less than the answer that it is not. So others' bad
+     * credentials from the same address, which may be a proxy's, never keep a backend out. */
+    if (auth_needs_signature(auth, c.place, c.text) && throttle_auth(rq, result) != 0) {
         return ERR_LIMIT;
     }
     outcome = check(rq, &c);

@@ -23,6 +23,10 @@ enum need {
 int credential_check(struct request *rq, enum need need, bool ws, enum MHD_Result *result)
     FF_USE_RESULT;
 
+/* Does the credential of a request that has waited, for its body or the application, count still?
+ * 0, or an answer was queued and *result is to be returned. */
+int credential_stands(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
+
 /* 401, 403 or, for a revoked one on an event stream, 204. */
 enum MHD_Result respond_auth(struct request *rq, enum auth_outcome outcome, const char *detail);
 

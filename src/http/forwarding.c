@@ -87,6 +87,10 @@ void request_name_client(struct request *rq)
     if (!rq->srv->proxies.n || !http_server_trusts(rq->srv, &rq->hc->peer)) {
         return;
     }
+    if (rq->hc->nameless) { /* a proxy that speaks PROXY may pass headers on untouched */
+        rq->from_proxy = true;
+        return;
+    }
     switch (ask_headers(rq, &a)) {
     case FORWARDED_NONE: /* the proxy's own, such as its health checks */
         rq->from_proxy = true;

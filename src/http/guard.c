@@ -43,14 +43,21 @@ static bool host_is_ours(const struct request *rq, struct str host)
 
 enum origin_rank { FOREIGN, ANY_ORIGIN, NAMED };
 
-static bool is_own_origin(const struct request *rq, const struct origin *o, struct str host)
+/* To the browser: by our own TLS, or by that of a proxy that is trusted. */
+static bool is_secure(struct request *rq)
+{
+    return rq->hc->secure ||
+           (rq->behind_proxy && str_eqz(request_header_one(rq, "X-Forwarded-Proto"), "https"));
+}
+
+static bool is_own_origin(struct request *rq, const struct origin *o, struct str host)
 {
     struct origin h;
 
     if (origin_parse_host(host, &h) != 0) {
         return false;
     }
-    if (rq->hc->secure && !str_eqz(o->scheme, "https")) {
+    if (!str_eqz(o->scheme, "https") && is_secure(rq)) {
         return false; /* who can write into plain HTTP of this name is somebody else */
     }
     h.scheme = o->scheme;
@@ -61,7 +68,7 @@ static bool is_own_origin(const struct request *rq, const struct origin *o, stru
 }
 
 /* `open`: the gateway is for this machine alone, so its own pages may use it. */
-static enum origin_rank rank_of_origin(const struct request *rq, struct str text, struct str host,
+static enum origin_rank rank_of_origin(struct request *rq, struct str text, struct str host,
                                        bool open)
 {
     const struct opt_list *list = &rq->srv->env->opt->allow_origin;

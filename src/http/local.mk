@@ -54,6 +54,7 @@ src_http_libff_http_la_SOURCES = \
 	src/http/throttle.c \
 	src/http/throttle.h \
 	src/http/tickets.c \
+	src/http/unauthorized.c \
 	src/http/upgrade.c \
 	src/http/users.c \
 	src/http/visit.c \

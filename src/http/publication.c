@@ -270,6 +270,25 @@ static bool permitted(struct request *rq, const struct publish *p, struct refusa
     return permit_right(rq->grant, RIGHT_EVERYONE);
 }
 
+/* The holder of a token with neither a user nor an id cannot be told from the next one, so neither
+ * could their ids. */
+static bool id_has_owner(const struct request *rq, const struct json_node *root,
+                         const struct publish *p, struct refusal *r)
+{
+    const struct grant_spec *g = &rq->grant->s;
+
+    if (p->id.len == 0 || g->kind == GRANT_OPEN || g->kind == GRANT_KEY || g->user.len ||
+        g->id.len) {
+        return true;
+    }
+    (void)errmsg_set(&r->text, 0,
+                     "id: this credential has neither a user nor an id (sub, jti), so its "
+                     "publications' ids could not be told from those of others; leave it out");
+    refuse(r, 422, "id_needs_identity");
+    blame(r, root, "id");
+    return false;
+}
+
 /* Whose ids they are. */
 static struct str publisher_of(const struct grant_spec *g, char text[NAME_MAX_LEN + 2])
 {
@@ -325,7 +344,7 @@ bool publication_run(struct request *rq, struct str text, struct strbuf *out, st
 
     r->ask = false;
     if (parse(rq, text, &root, &p, r) != 0 || !permitted(rq, &p, r) ||
-        !throttle_publication(rq, rq->grant, &p, text.len, r)) {
+        !id_has_owner(rq, root, &p, r) || !throttle_publication(rq, rq->grant, &p, text.len, r)) {
         return false;
     }
     rc = publishing_run(srv->shared, &srv->env->rng, &p, publisher_of(&rq->grant->s, name),

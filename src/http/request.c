@@ -1,5 +1,6 @@
 /* From libmicrohttpd's calls to one call of an endpoint. */
 #include "base/clock.h"
+#include "http/credential.h"
 #include "http/request_private.h"
 #include "http/stream_query.h"
 
@@ -151,43 +152,75 @@ static int check_body(struct request *rq, enum MHD_Result *result)
     return request_media(rq, &ndjson, result);
 }
 
+/* Is it one of those that decide something, with more behind it? libmicrohttpd makes that of a
+ * folded line: "Cookie: a=1", line feed, " b" has the name "Cookieb". What the sender meant would
+ * be gone without a word. */
+static bool is_folded(struct str name)
+{
+    static const char *const names[] = {
+        "authorization",      "cookie",         "sec-websocket-protocol", "forwarded",
+        "x-forwarded-for",    "content-length", "transfer-encoding",      "content-type",
+        "fanfare-client-key", "last-event-id"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        size_t n = strlen(names[i]);
+        if (name.len > n && strncasecmp(name.p, names[i], n) == 0 && name.p[n] != '-') {
+            return name.len != 7 || strncasecmp(name.p, "cookie2", 7) != 0;
+        }
+    }
+    /* Other names begin so too; and http:// makes no token. */
+    return name.len == 10 && strncasecmp(name.p, "originnull", 10) == 0;
+}
+
 /* Names are tokens and values have no controls (RFC 9110 5.1, 5.5):
  * libmicrohttpd lets both pass. */
+static bool is_plain(struct str name, struct str value)
+{
+    bool ok = name.len > 0;
+
+    for (size_t i = 0; i < name.len; i++) {
+        ok = ok && (unsigned char)name.p[i] > ' ' && name.p[i] != 0x7f &&
+             !strchr("()<>@,;:\\\"/[]?={}", name.p[i]);
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        ok = ok && ((unsigned char)value.p[i] >= ' ' || value.p[i] == '\t') && value.p[i] != 0x7f;
+    }
+    return ok;
+}
+
 static enum MHD_Result check_header(void *cls, enum MHD_ValueKind kind, const char *key,
                                     size_t key_len, const char *value, size_t value_len)
 {
-    bool *ok = cls;
+    const char **fault = cls;
+    struct str name = {key, key_len};
 
     (void)kind;
-    *ok = *ok && key_len > 0;
-    for (size_t i = 0; i < key_len; i++) {
-        *ok = *ok && (unsigned char)key[i] > ' ' && key[i] != 0x7f &&
-              !strchr("()<>@,;:\\\"/[]?={}", key[i]);
+    if (is_folded(name)) {
+        *fault = "folded header lines are not taken";
+    } else if (!is_plain(name, (struct str){value, value_len})) {
+        *fault = "a header's name must be a token, and its value free of control characters";
     }
-    for (size_t i = 0; i < value_len; i++) {
-        *ok = *ok && ((unsigned char)value[i] >= ' ' || value[i] == '\t') && value[i] != 0x7f;
-    }
-    return *ok ? MHD_YES : MHD_NO;
+    return *fault ? MHD_NO : MHD_YES;
 }
 
-static bool headers_ok(struct request *rq)
+/* NULL: they are fine. */
+static const char *fault_of_headers(struct request *rq)
 {
-    bool ok = true;
+    const char *fault = NULL;
 
-    MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, check_header, &ok);
-    return ok;
+    MHD_get_connection_values_n(rq->mhd, MHD_HEADER_KIND, check_header, &fault);
+    return fault;
 }
 
 /* Everything the request line and headers can be refused for. 0: go on. */
 static int admit(struct request *rq, enum MHD_Result *result)
 {
+    const char *fault = fault_of_headers(rq);
     int rc;
 
-    if (!headers_ok(rq)) {
+    if (fault) {
         rq->close = true;
-        *result = problem(rq, 400, "bad_header",
-                          "a header's name must be a token, and its value free of control "
-                          "characters");
+        *result = problem(rq, 400, "bad_header", fault);
         return ERR_INVALID;
     }
     if (!framing_ok(rq)) {
@@ -288,6 +321,24 @@ static bool announces_body(struct request *rq)
            MHD_lookup_connection_value(rq->mhd, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
+/* All of it is there. */
+static enum MHD_Result take_request(struct request *rq)
+{
+    enum MHD_Result result;
+
+    wheel_stop(&rq->hc->timer);
+    if (rq->oversize) {
+        return too_large(rq);
+    }
+    if (rq->overload) {
+        return overloaded(rq);
+    }
+    if (rq->has_body && credential_stands(rq, &result) != 0) {
+        return result; /* its body took a while */
+    }
+    return rq->endpoint(rq);
+}
+
 enum MHD_Result request_step(struct request *rq, const char *method, const char *version,
                              const char *upload, size_t *size)
 {
@@ -312,8 +363,7 @@ enum MHD_Result request_step(struct request *rq, const char *method, const char 
     *size = 0;
     switch (rq->state) {
     case REQ_BODY:
-        wheel_stop(&rq->hc->timer);
-        return rq->oversize ? too_large(rq) : rq->overload ? overloaded(rq) : rq->endpoint(rq);
+        return take_request(rq);
     case REQ_WAITING:
         if (!rq->woken) {
             return MHD_YES; /* not by what it waits for: wait on */

@@ -28,6 +28,7 @@ struct http_conn {
     bool ending;   /* resumed for its end: libmicrohttpd is to bury it */
     bool parked;   /* fallback: suspended for as long as the stream lives */
     bool known;    /* a good credential was shown */
+    bool nameless; /* its PROXY header named nobody */
 };
 
 /* (Re)starts the connection's deadline. */

@@ -1,6 +1,10 @@
 /* Taking rights back: DELETE /users/{id}, and the list of what was revoked. What is
  * revoked is refused from the moment of the answer on, and streams that stand on it have
- * ended by then, on every shard. */
+ * ended by then, on every shard.
+ *
+ * A token may say that it was issued later than now, since clocks differ. If a user's stream has
+ * one, the revocation is extended to it when all shards were visited, and a second round ends what
+ * came in meanwhile with a token that it rejects; who logged in meanwhile has a later one. */
 #include "base/clock.h"
 #include "base/dup.h"
 #include "conn/access.h"
@@ -29,8 +33,15 @@ static bool concerned(const struct visit *v, const struct stream *s, uint64_t no
     }
     /* A backend that takes part as this user is no holder of the user's credentials, but
      * what is asked for is the end of the user's streams. */
-    return (v->user.len && str_eq(stream_user(s), v->user)) ||
+    return (v->user.len && !v->again && str_eq(stream_user(s), v->user)) ||
            (g && auth_recheck(auth, g, now) == AUTH_REVOKED);
+}
+
+static void note_issued(struct visit *v, const struct grant *g)
+{
+    if (g && v->user.len && str_eq(g->s.user, v->user) && g->s.issued_ms > v->issued_ms) {
+        v->issued_ms = g->s.issued_ms;
+    }
 }
 
 static void work_revoke(struct visit *v, struct http_server *there)
@@ -44,6 +55,7 @@ static void work_revoke(struct visit *v, struct http_server *there)
             continue;
         }
         v->listed++;
+        note_issued(v, access_grant(s));
         stream_log(s, LOG_INFO_LVL, "client closed: its credential is revoked", NULL, NULL);
         access_revoke(s);
     }
@@ -66,32 +78,76 @@ static void add_until(struct strbuf *out, uint64_t until_ms)
     }
 }
 
-static enum MHD_Result finish_user(struct request *rq)
+/* In seconds, as `iat` mostly is: tokens with one up to this are refused. */
+static void add_issued(struct strbuf *out, const struct visit *v)
 {
-    struct visit *v = rq->visit;
+    struct auth *auth = v->home->shared->auth;
+    uint64_t since = v->last ? auth_revoked_since(auth, v->user, clock_real_ms()) : 0;
 
-    strbuf_reset(&rq->out);
-    strbuf_adds(&rq->out, "{\"userId\":");
-    json_add_string(&rq->out, v->user);
-    strbuf_addf(&rq->out, ",\"disconnected\":%u", v->listed);
-    add_until(&rq->out, v->last);
-    strbuf_addc(&rq->out, '}');
-    return respond_json(rq, 200);
+    if (since) {
+        strbuf_addf(out, ",\"issuedUntil\":%llu", (unsigned long long)since / 1000);
+    } else {
+        strbuf_adds(out, ",\"issuedUntil\":null");
+    }
 }
 
-static enum MHD_Result finish_revocation(struct request *rq)
+static enum MHD_Result answer(struct request *rq)
 {
     struct visit *v = rq->visit;
+    bool by_user = str_eqz(rq->target.segments[0], "users");
 
+    visit_release(v);
     strbuf_reset(&rq->out);
-    strbuf_addf(&rq->out, "{\"disconnected\":%u", v->listed);
+    strbuf_addc(&rq->out, '{');
+    if (by_user) {
+        strbuf_adds(&rq->out, "\"userId\":");
+        json_add_string(&rq->out, v->user);
+        strbuf_addc(&rq->out, ',');
+    }
+    strbuf_addf(&rq->out, "\"disconnected\":%u", v->listed);
     add_until(&rq->out, v->last);
+    if (v->user.len) {
+        add_issued(&rq->out, v);
+    }
     strbuf_addc(&rq->out, '}');
-    return respond_json(rq, 201);
+    return respond_json(rq, by_user ? 200 : 201);
 }
 
-static enum MHD_Result go_round(struct request *rq, const struct revocation *r,
-                                enum MHD_Result (*finish)(struct request *))
+static enum MHD_Result respond_failed(struct request *rq, int rc)
+{
+    struct problem p = {.status = 503,
+                        .code = rc == ERR_LIMIT ? "too_many_revocations" : "revocations_failed",
+                        .retry_after_s = 1,
+                        .detail = rq->why.text};
+
+    return rc == ERR_NOMEM ? respond_nomem(rq) : respond_problem(rq, &p);
+}
+
+static enum MHD_Result finish_round(struct request *rq)
+{
+    struct visit *v = rq->visit;
+    struct auth *auth = v->home->shared->auth;
+    uint64_t now = clock_real_ms();
+    int rc;
+
+    if (!v->last || !v->user.len || v->again ||
+        v->issued_ms <= auth_revoked_since(auth, v->user, now)) {
+        return answer(rq);
+    }
+    rc = auth_revoke_issued(auth, v->user, v->issued_ms, now, &rq->why);
+    if (rc == ERR_NOT_FOUND) { /* taken back meanwhile */
+        return answer(rq);
+    }
+    if (rc != 0) {
+        visit_release(v);
+        return respond_failed(rq, rc);
+    }
+    v->again = true;
+    v->shard = 0;
+    return visit_go(v, rq->srv->shared->tasks, finish_round);
+}
+
+static enum MHD_Result go_round(struct request *rq, const struct revocation *r)
 {
     struct visit *v = visit_new(rq, 0, work_revoke);
 
@@ -101,7 +157,8 @@ static enum MHD_Result go_round(struct request *rq, const struct revocation *r,
     v->next = next_shard;
     v->user = r->is_user ? r->name : STR_NONE;
     v->last = r->until_ms;
-    return visit_go(v, rq->srv->shared->tasks, finish);
+    visit_hold(v);
+    return visit_go(v, rq->srv->shared->tasks, finish_round);
 }
 
 /* 0, or the answer is queued. */
@@ -109,15 +166,16 @@ static int take_back(struct request *rq, const struct revocation *r, uint64_t no
                      enum MHD_Result *result)
 {
     struct auth *auth = rq->srv->shared->auth;
-    struct problem p = {.status = 503, .retry_after_s = 1, .detail = rq->why.text};
     int rc = r->is_user ? auth_revoke_user(auth, r->name, now, r->until_ms, &rq->why)
                         : auth_revoke_token(auth, r->name, now, r->until_ms, &rq->why);
 
     if (rc == 0) {
+        if (r->is_user && rq->srv->shared->hook) {
+            hook_forget_user(rq->srv->shared->hook, r->name);
+        }
         return 0;
     }
-    p.code = rc == ERR_LIMIT ? "too_many_revocations" : "revocations_failed";
-    *result = rc == ERR_NOMEM ? respond_nomem(rq) : respond_problem(rq, &p);
+    *result = respond_failed(rq, rc);
     return rc;
 }
 
@@ -178,7 +236,7 @@ enum MHD_Result delete_user(struct request *rq)
             return result;
         }
     }
-    return go_round(rq, &r, finish_user);
+    return go_round(rq, &r);
 }
 
 /* ---- /revocations ---- */
@@ -300,7 +358,7 @@ enum MHD_Result post_revocation(struct request *rq)
         rq->owned[rq->nowned++] = copy;
         r.name.p = copy;
     }
-    return go_round(rq, &r, finish_revocation);
+    return go_round(rq, &r);
 }
 
 enum MHD_Result delete_revocation(struct request *rq)

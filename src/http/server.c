@@ -44,50 +44,53 @@ static bool make_room(struct http_server *srv, int fd)
     return true;
 }
 
-static void add(struct http_server *srv, int fd, const struct sockaddr *addr, socklen_t addr_len,
-                struct peer peer, enum limit_kind over, struct http_secure *secure)
+static void add(struct http_server *srv, const struct http_arrival *a, struct http_secure *secure)
 {
-    struct http_conn *hc = make_room(srv, fd) ? calloc(1, sizeof(*hc)) : NULL;
+    struct http_conn *hc = make_room(srv, a->fd) ? calloc(1, sizeof(*hc)) : NULL;
 
     if (!hc) {
         log_error(srv->env->log, "out of memory: a connection is closed");
-        limits_leave(&srv->shared->limits, &peer, over);
-        close(fd);
+        limits_leave(&srv->shared->limits, &a->peer, a->over);
+        close(a->fd);
         if (secure) {
             secure->closed(secure);
         }
         return;
     }
-    if (srv->conns[fd]) {
-        conn_free(srv->conns[fd]); /* libmicrohttpd closed it without a word */
+    if (srv->conns[a->fd]) {
+        conn_free(srv->conns[a->fd]); /* libmicrohttpd closed it without a word */
     }
     hc->srv = srv;
-    hc->fd = fd;
-    hc->peer = peer;
-    hc->over = over;
+    hc->fd = a->fd;
+    hc->peer = a->peer;
+    hc->over = a->over;
+    hc->nameless = a->nameless;
     hc->secure = secure;
-    srv->conns[fd] = hc;
+    srv->conns[a->fd] = hc;
     srv->open_conns++;
     metrics_inc(srv->env->metrics, METRIC_HTTP_OPEN);
     conn_deadline(hc, HTTP_TIMER_HEADER, srv->env->opt->header_timeout);
     srv->again = true;
-    if (MHD_add_connection(srv->mhd, fd, addr, addr_len) != MHD_YES && srv->conns[fd] == hc) {
+    if (MHD_add_connection(srv->mhd, a->fd, a->addr, a->addr_len) != MHD_YES &&
+        srv->conns[a->fd] == hc) {
         conn_free(hc); /* the socket is closed already */
     }
 }
 
-void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
-                     socklen_t addr_len, struct peer peer, enum limit_kind over)
+void http_server_add(struct http_server *srv, const struct http_arrival *a)
 {
-    add(srv, fd, addr, addr_len, peer, over, NULL);
+    add(srv, a, NULL);
 }
 
-void http_server_add_secure(struct http_server *srv, int fd, struct peer peer, enum limit_kind over,
+void http_server_add_secure(struct http_server *srv, const struct http_arrival *a,
                             struct http_secure *secure)
 {
     struct sockaddr any = {.sa_family = AF_UNIX}; /* what the descriptor is */
+    struct http_arrival pair = *a;
 
-    add(srv, fd, &any, sizeof(sa_family_t), peer, over, secure);
+    pair.addr = &any;
+    pair.addr_len = sizeof(sa_family_t);
+    add(srv, &pair, secure);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,

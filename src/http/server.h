@@ -75,13 +75,24 @@ struct http_shared {
 
 /* What stands between libmicrohttpd, which sees a socket pair, and a connection with TLS. */
 struct http_secure {
-    char *certificate; /* the name in the client's verified certificate; NULL: none */
+    char *certificate;        /* the name in the client's verified certificate; NULL: none */
+    uint64_t certificate_end; /* real ms */
     /* The connection becomes a stream. What libmicrohttpd has written is with the session, what
      * the client sent and libmicrohttpd was not given yet is added to `early` (NULL: dropped), and
      * *fd and *tls are the caller's. False: it is broken; nothing is taken. */
     bool (*take)(struct http_secure *sec, struct strbuf *early, int *fd, struct rt_transport **tls);
     /* libmicrohttpd has closed its end. The last call. */
     void (*closed)(struct http_secure *sec);
+};
+
+/* A connection that was accepted. */
+struct http_arrival {
+    int fd; /* non-blocking */
+    const struct sockaddr *addr;
+    socklen_t addr_len;
+    struct peer peer;
+    enum limit_kind over; /* which limit it exceeds (it will be told and closed), or LIMIT_NONE */
+    bool nameless;        /* its PROXY header named nobody: the peer's own headers do not either */
 };
 
 /* Kept by each server for when the process has no descriptor left. */
@@ -127,13 +138,11 @@ void http_server_options(struct http_server *srv);
 bool http_server_trusts(const struct http_server *srv, const struct peer *peer);
 /* All streams must be gone. */
 void http_server_fini(struct http_server *srv);
-/* Takes the accepted, non-blocking socket over; `over` says which limit it
- * exceeds (it will be told and closed), or LIMIT_NONE. */
-void http_server_add(struct http_server *srv, int fd, const struct sockaddr *addr,
-                     socklen_t addr_len, struct peer peer, enum limit_kind over);
-/* The same with TLS: `fd` is one end of a socket pair behind which `secure` stands. On failure
- * too, secure->closed is called. */
-void http_server_add_secure(struct http_server *srv, int fd, struct peer peer, enum limit_kind over,
+/* Takes the socket over. */
+void http_server_add(struct http_server *srv, const struct http_arrival *a);
+/* The same with TLS: a->fd is one end of a socket pair behind which `secure` stands, and its
+ * address is not looked at. On failure too, secure->closed is called. */
+void http_server_add_secure(struct http_server *srv, const struct http_arrival *a,
                             struct http_secure *secure);
 /* Runs libmicrohttpd as long as it has something to do, bounded: then
  * http_server_timeout() is still 0. */

@@ -348,6 +348,7 @@ int stream_start_new(struct request *rq, bool sse, struct stream_start **out,
     st->hc = rq->hc;
     st->behind_proxy = rq->behind_proxy || rq->from_proxy;
     st->intro.peer = st->behind_proxy ? rq->client : rq->hc->peer;
+    st->intro.from_proxy = rq->from_proxy;
     st->target = rq->target;
     rq->target = (struct target){0};
     st->intro.grant = grant_ref(rq->grant);

@@ -7,16 +7,21 @@
 #include <stdio.h>
 
 /* One log line a second for all of them; each is counted. */
-static void note(struct request *rq, enum metric metric, const char *option, struct str who)
+static void note_of(struct conn_env *env, const struct peer *client, enum metric metric,
+                    const char *option, struct str who)
 {
-    struct conn_env *env = rq->srv->env;
     char peer[PEER_TEXT_MAX], name[NAME_SHOW_MAX];
 
     metrics_inc(env->metrics, metric);
     if (conn_env_may_log(env, LOG_KIND_LIMIT)) {
-        log_warn(env->log, "request over a limit", "limit", option, "peer",
-                 peer_text(&rq->client, peer), "who", who.len ? name_show(who, name) : NULL);
+        log_warn(env->log, "request over a limit", "limit", option, "peer", peer_text(client, peer),
+                 "who", who.len ? name_show(who, name) : NULL);
     }
+}
+
+static void note(struct request *rq, enum metric metric, const char *option, struct str who)
+{
+    note_of(rq->srv->env, &rq->client, metric, option, who);
 }
 
 static unsigned retry_seconds(uint64_t wait_ms)
@@ -25,61 +30,86 @@ static unsigned retry_seconds(uint64_t wait_ms)
 }
 
 /* The client's address as a name of a bucket, in `network`. */
-static struct str address(const struct request *rq, struct peer *network)
+static struct str address(const struct peer *client, struct peer *network)
 {
-    *network = peer_network(&rq->client);
+    *network = peer_network(client);
     return (struct str){(const char *)network, sizeof(*network)};
 }
 
 /* ---- bad credentials ---- */
 
-static struct rate_use failures(const struct request *rq, struct peer *network)
+static struct rate_use failures(const struct options *opt, const struct peer *client,
+                                struct peer *network)
 {
-    const struct options *opt = rq->srv->env->opt;
-
     return (struct rate_use){
         .kind = RATE_AUTH,
-        .who = address(rq, network),
+        .who = address(client, network),
         .limit = {.count = opt->auth_failure_rate, .window_ms = opt->rate_window},
         .count = 1};
 }
 
 /* Unix peers have no address: one program's mistakes are not another one's. */
-static bool has_failures(const struct request *rq)
+static bool has_failures(const struct peer *client, bool from_proxy)
 {
-    return !rq->from_proxy && rq->client.kind != PEER_UNIX;
+    return !from_proxy && client->kind != PEER_UNIX;
 }
 
-int throttle_auth(struct request *rq, enum MHD_Result *result)
+/* How long nothing more is taken from the address; 0: it is. */
+static uint64_t auth_wait(struct http_server *srv, const struct peer *client, bool from_proxy)
 {
-    struct rates *r = &rq->srv->shared->rates;
+    struct rates *r = &srv->shared->rates;
     struct rate_over over;
     struct peer network;
     struct rate_use u;
 
-    if (!rates_any(r, RATE_AUTH) || !has_failures(rq)) {
+    if (!rates_any(r, RATE_AUTH) || !has_failures(client, from_proxy)) {
         return 0;
     }
-    u = failures(rq, &network);
-    if (rates_may(r, &u, rq->srv->env->now_ms, &over)) {
+    u = failures(srv->env->opt, client, &network);
+    if (rates_may(r, &u, srv->env->now_ms, &over)) {
         return 0;
     }
-    note(rq, METRIC_LIMITED_FAILURES, "auth-failure-rate", STR_NONE);
+    note_of(srv->env, client, METRIC_LIMITED_FAILURES, "auth-failure-rate", STR_NONE);
+    return over.wait_ms ? over.wait_ms : 1;
+}
+
+static void auth_failed(struct http_server *srv, const struct peer *client, bool from_proxy)
+{
+    struct peer network;
+    struct rate_use u = failures(srv->env->opt, client, &network);
+
+    if (has_failures(client, from_proxy)) {
+        rates_charge(&srv->shared->rates, &u, srv->env->now_ms);
+    }
+}
+
+int throttle_auth(struct request *rq, enum MHD_Result *result)
+{
+    uint64_t wait = auth_wait(rq->srv, &rq->client, rq->from_proxy);
+
+    if (!wait) {
+        return 0;
+    }
     *result = respond_refused_for(rq, 429, "too_many_failures",
                                   "too many bad credentials came from this address "
                                   "(auth-failure-rate); come back later",
-                                  over.wait_ms);
+                                  wait);
     return ERR_LIMIT;
 }
 
 void throttle_auth_failed(struct request *rq)
 {
-    struct peer network;
-    struct rate_use u = failures(rq, &network);
+    auth_failed(rq->srv, &rq->client, rq->from_proxy);
+}
 
-    if (has_failures(rq)) {
-        rates_charge(&rq->srv->shared->rates, &u, rq->srv->env->now_ms);
-    }
+uint64_t throttle_token_wait(struct http_server *srv, const struct stream *s)
+{
+    return auth_wait(srv, &s->peer, s->from_proxy);
+}
+
+void throttle_token_failed(struct http_server *srv, const struct stream *s)
+{
+    auth_failed(srv, &s->peer, s->from_proxy);
 }
 
 /* ---- publications ---- */
@@ -133,7 +163,7 @@ static bool ask_publisher(struct publishing *q, const struct grant *g)
         return true;
     } else {
         u.kind = RATE_PUBLISH_PEER;
-        u.who = address(q->rq, &network);
+        u.who = address(&q->rq->client, &network);
     }
     if (!ask(q, &u, "publish-rate", "publish-bytes")) {
         q->who = u.kind == RATE_PUBLISH_PEER ? STR_NONE : u.who;

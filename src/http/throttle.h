@@ -14,6 +14,9 @@
 int throttle_auth(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
 /* A credential was bad. */
 void throttle_auth_failed(struct request *rq);
+/* The same for tokens that a stream shows in ops: conn_hooks. */
+uint64_t throttle_token_wait(struct http_server *srv, const struct stream *s);
+void throttle_token_failed(struct http_server *srv, const struct stream *s);
 
 /* ---- publish-rate, publish-bytes, rate-for ---- */
 

@@ -63,6 +63,7 @@ enum MHD_Result post_ticket(struct request *rq)
                                "without keys everybody is let in, so a ticket would say nothing"};
     const struct options *opt = rq->srv->env->opt;
     const struct grant_limits lim = {opt->max_channels, opt->max_meta};
+    char basis[AUTH_BASIS_ROOM];
     struct grant_draft draft;
     struct grant_fault fault;
     const struct json_node *root;
@@ -86,6 +87,7 @@ enum MHD_Result post_ticket(struct request *rq)
         return respond_problem(rq, &p);
     }
     if (grant_draft_read(root, &lim, now, &draft, &fault) == 0) {
+        draft.s.basis = auth_ticket_basis(rq->grant, basis);
         result = make_ticket(rq, &draft.s, now);
     } else {
         result = refuse(rq, &fault);

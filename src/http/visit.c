@@ -32,9 +32,24 @@ static void visit_there(struct mail *m, void *ctx)
     mailbox_push(sh->tasks[v->home->env->shard], &v->mail);
 }
 
+void visit_hold(struct visit *v)
+{
+    v->held = true;
+    atomic_fetch_add(&v->home->shared->visits, 1);
+}
+
+void visit_release(struct visit *v)
+{
+    if (v->held) {
+        v->held = false;
+        atomic_fetch_sub(&v->home->shared->visits, 1);
+    }
+}
+
 void visit_free(struct visit *v)
 {
     if (v) {
+        visit_release(v);
         strbuf_fini(&v->out);
         grant_unref(v->grant);
         free(v);
@@ -47,7 +62,6 @@ struct visit *visit_new(struct request *rq, unsigned shard,
     struct visit *v = calloc(1, sizeof(*v));
 
     if (v) {
-        v->mail.run = visit_there;
         v->home = rq->srv;
         v->rq = rq;
         v->shard = shard;
@@ -61,6 +75,9 @@ enum MHD_Result visit_go(struct visit *v, struct mailbox *const *boxes,
 {
     struct mailbox *box = boxes[v->shard];
 
+    v->mail.run = visit_there;
+    v->rq->visit = NULL;
+    v->rq->woken = false;
     request_suspend(v->rq, finish);
     mailbox_push(box, &v->mail);
     return MHD_YES;

@@ -27,6 +27,9 @@ struct visit {
     struct envelope envelope;
     /* credentials */
     struct grant *grant; /* a reference, or NULL */
+    uint64_t issued_ms;  /* when the last one of the user was, that was seen */
+    bool again;          /* the second round */
+    bool held;
     int rc;
     /* acknowledgements */
     char user_name[NAME_MAX_LEN + 1]; /* of the client; empty: anonymous */
@@ -37,9 +40,12 @@ struct visit {
 struct visit *visit_new(struct request *rq, unsigned shard,
                         void (*work)(struct visit *, struct http_server *));
 /* Sends it off by the mailboxes `boxes`, one a shard; `finish` answers when it is
- * back, with rq->visit. */
+ * back, with rq->visit, or sends it off once more. */
 enum MHD_Result visit_go(struct visit *v, struct mailbox *const *boxes,
                          enum MHD_Result (*finish)(struct request *rq));
+/* It may go more than once: no shard stops before visit_release, or visit_free. */
+void visit_hold(struct visit *v);
+void visit_release(struct visit *v);
 /* At work: the client v->id, if it is connected to this shard; notes it in
  * v->found. */
 struct stream *visit_find(struct visit *v, struct http_server *there);

@@ -228,7 +228,8 @@ void listeners_run(struct shard *s)
         if (a.tls || a.proxied) {
             entry_begin(s, &a);
         } else {
-            http_server_add(&s->http, a.fd, &a.from.sa, a.len, a.peer, a.over);
+            struct http_arrival arrival = admit_arrival(&a);
+            http_server_add(&s->http, &arrival);
         }
     }
 }

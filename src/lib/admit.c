@@ -63,6 +63,16 @@ bool admit_named(struct shard *s, struct accepted *a)
     return may_go_on(s, a);
 }
 
+struct http_arrival admit_arrival(const struct accepted *a)
+{
+    return (struct http_arrival){.fd = a->fd,
+                                 .addr = &a->from.sa,
+                                 .addr_len = a->len,
+                                 .peer = a->peer,
+                                 .over = a->over,
+                                 .nameless = a->nameless};
+}
+
 void admit_give_up(struct shard *s, const struct accepted *a)
 {
     limits_leave(&s->gw->shared.limits, &a->peer, a->over);

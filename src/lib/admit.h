@@ -10,6 +10,8 @@
 bool admit_connection(struct shard *s, struct accepted *a, bool scarce) FF_USE_RESULT;
 /* The PROXY header named the peer, a->peer. As above. */
 bool admit_named(struct shard *s, struct accepted *a) FF_USE_RESULT;
+/* As HTTP takes it over. */
+struct http_arrival admit_arrival(const struct accepted *a);
 /* Uncounts and closes. */
 void admit_give_up(struct shard *s, const struct accepted *a);
 

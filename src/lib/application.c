@@ -71,6 +71,23 @@ static void warn(const struct fanfare *gw)
     }
 }
 
+int application_reload(struct fanfare *gw, struct errmsg *why)
+{
+    const struct options *o = &gw->opt->o;
+    char *secret = NULL;
+    size_t len = 0;
+    int rc = 0;
+
+    if (gw->hook && !*o->auth_secret && *o->auth_secret_file) {
+        rc = read_secret(o->auth_secret_file, &secret, &len, why);
+        if (rc == 0 && hook_set_secret(gw->hook, secret) != 0) {
+            rc = errmsg_set(why, ERR_NOMEM, "out of memory");
+        }
+        secretfile_free(secret, len);
+    }
+    return rc;
+}
+
 int application_open(struct fanfare *gw, struct errmsg *why)
 {
     const struct options *o = &gw->opt->o;

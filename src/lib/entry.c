@@ -302,6 +302,7 @@ static int make_pair(struct entry *e, int pair[2])
 static void start_http(struct entry *e)
 {
     struct shard *s = e->shard;
+    struct http_arrival arrival;
     int pair[2];
 
     metrics_inc(&s->metrics, METRIC_TLS_HANDSHAKES);
@@ -311,6 +312,7 @@ static void start_http(struct entry *e)
         end(e);
         return;
     }
+    e->secure.certificate_end = tls_session_certificate_end(e->pump.tls);
     if (make_pair(e, pair) != 0) {
         if (conn_env_may_log(&s->env, LOG_KIND_RESOURCE)) {
             log_error(s->gw->log,
@@ -328,7 +330,9 @@ static void start_http(struct entry *e)
     e->with_http = true;
     e->counted = false; /* its place is the HTTP connection's */
     ready(e);
-    http_server_add_secure(&s->http, pair[1], e->a.peer, e->a.over, &e->secure);
+    arrival = admit_arrival(&e->a);
+    arrival.fd = pair[1];
+    http_server_add_secure(&s->http, &arrival, &e->secure);
 }
 
 static void carry(struct entry *e)
@@ -423,12 +427,12 @@ static void look_at_first_byte(struct entry *e)
 /* Without TLS: the connection is as if it had come without a header. */
 static void give_to_http(struct entry *e)
 {
-    int fd = e->a.fd;
+    struct http_arrival arrival = admit_arrival(&e->a);
 
-    reactor_del(e->shard->reactor, fd);
+    reactor_del(e->shard->reactor, e->a.fd);
     e->a.fd = -1;
     e->counted = false;
-    http_server_add(&e->shard->http, fd, &e->a.from.sa, e->a.len, e->a.peer, e->a.over);
+    http_server_add(&e->shard->http, &arrival);
     end(e);
 }
 
@@ -453,6 +457,7 @@ static void read_proxy_header(struct entry *e)
         break;
     }
     (void)!recv(e->a.fd, buf, h.length, MSG_DONTWAIT);
+    e->a.nameless = !h.named;
     if (h.named) {
         e->a.peer = peer_of_addr(&h.client);
         if (!admit_named(e->shard, &e->a)) {

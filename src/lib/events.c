@@ -2,6 +2,7 @@
 #include "lib/gateway.h"
 
 #include "base/clock.h"
+#include "http/throttle.h"
 
 #include <stdlib.h>
 
@@ -145,6 +146,20 @@ static enum standing standing_of(void *ctx, const struct grant *g)
     }
 }
 
+static uint64_t token_wait(void *ctx, const struct stream *s)
+{
+    struct shard *shard = ctx;
+
+    return throttle_token_wait(&shard->http, s);
+}
+
+static void token_failed(void *ctx, const struct stream *s)
+{
+    struct shard *shard = ctx;
+
+    throttle_token_failed(&shard->http, s);
+}
+
 struct conn_hooks gateway_hooks(struct shard *s)
 {
     return (struct conn_hooks){.ctx = s,
@@ -152,6 +167,8 @@ struct conn_hooks gateway_hooks(struct shard *s)
                                .disconnected = on_disconnected,
                                .received = on_received,
                                .standing = standing_of,
+                               .token_wait = token_wait,
+                               .token_failed = token_failed,
                                .released = on_released};
 }
 

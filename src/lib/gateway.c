@@ -551,6 +551,9 @@ int fanfare_reload(struct fanfare *gw, const struct fanfare_options *o, struct f
         return errmsg_set(msg, ERR_STATE, "the gateway is not running");
     }
     rc = auth_reload(gw->auth, &o->o, msg);
+    if (rc == 0) {
+        rc = application_reload(gw, msg);
+    }
     if (rc != 0) {
         log_error(gw->log, "options not reloaded", "because", msg->text);
         return rc;

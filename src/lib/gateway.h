@@ -132,6 +132,8 @@ void shard_ask_stop(struct shard *s);
 void shard_join(struct shard *s);
 /* Starts what asks the application, if there is one to be asked. */
 int application_open(struct fanfare *gw, struct errmsg *why) FF_USE_RESULT;
+/* Reads --auth-secret-file again. */
+int application_reload(struct fanfare *gw, struct errmsg *why) FF_USE_RESULT;
 /* After a reload: ends streams whose credentials, and subscriptions whose permissions,
  * are gone. */
 void shard_recheck(struct shard *s);

@@ -51,8 +51,9 @@ struct listener {
 struct accepted {
     int fd;
     enum limit_kind over;
-    bool tls;     /* it begins with a handshake */
-    bool proxied; /* before that, with a PROXY header */
+    bool tls;      /* it begins with a handshake */
+    bool proxied;  /* before that, with a PROXY header */
+    bool nameless; /* which named nobody */
     struct peer peer;
     socklen_t len;
     union {

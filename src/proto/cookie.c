@@ -26,10 +26,11 @@ unsigned cookie_find(struct str header, struct str name, struct str *value)
         size_t n = pair_len(header);
         struct str pair = str_trim((struct str){header.p, n});
         const char *eq = pair.len ? memchr(pair.p, '=', pair.len) : NULL;
-        if (eq && str_eq(str_trim((struct str){pair.p, (size_t)(eq - pair.p)}), name)) {
-            struct str v = {eq + 1, pair.len - (size_t)(eq + 1 - pair.p)};
+        size_t named = eq ? (size_t)(eq - pair.p) : pair.len;
+        if (pair.len && str_eq(str_trim((struct str){pair.p, named}), name)) {
+            size_t skip = named + (eq != NULL);
             if (found++ == 0) {
-                *value = unquote(str_trim(v));
+                *value = unquote(str_trim((struct str){pair.p + skip, pair.len - skip}));
             }
         }
         n += n < header.len;

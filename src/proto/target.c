@@ -140,7 +140,8 @@ int target_parse(struct str raw, struct target *out, struct errmsg *why)
         return errmsg_set(why, ERR_LIMIT, "the query has more than %d parameters",
                           TARGET_MAX_PARAMS);
     }
-    t.memory = malloc(n * sizeof(*t.params) + raw.len);
+    t.size = n * sizeof(*t.params) + raw.len;
+    t.memory = malloc(t.size);
     if (!t.memory) {
         return errmsg_set(why, ERR_NOMEM, "out of memory");
     }
@@ -160,6 +161,9 @@ int target_parse(struct str raw, struct target *out, struct errmsg *why)
 
 void target_fini(struct target *t)
 {
+    if (t->memory) { /* a token or a ticket may be in it */
+        explicit_bzero(t->memory, t->size);
+    }
     free(t->memory);
     *t = (struct target){.memory = NULL};
 }

@@ -27,6 +27,7 @@ struct target {
     struct param *params;
     unsigned nparams;
     char *memory;
+    size_t size; /* of it */
 };
 
 /* `raw` is origin-form ("/..."), with or without a query; a fragment, absolute

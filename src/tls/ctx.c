@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Forward secrecy and authenticated encryption, nothing else (TLS 1.2). */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP"
@@ -77,10 +78,28 @@ static int fail(struct errmsg *why, const char *what, const char *file)
     return code;
 }
 
+/* Like every file with a secret. What is not there, or is no file, OpenSSL will speak of. */
+static int check_mode(const char *key, struct errmsg *why)
+{
+    struct stat st;
+
+    if (stat(key, &st) != 0 || !S_ISREG(st.st_mode) || !(st.st_mode & (S_IROTH | S_IWOTH))) {
+        return 0;
+    }
+    return errmsg_set(
+        why, ERR_INVALID,
+        "tls-key \"%s\": everybody may %s this file (mode %04o), and a private key is "
+        "not for everybody; chmod o-rw, better 600, and let the gateway's user own it",
+        key, st.st_mode & S_IROTH ? "read" : "write", (unsigned)st.st_mode & 07777);
+}
+
 static int load_pair(SSL_CTX *ssl, const char *cert, const char *key, struct errmsg *why)
 {
     bool encrypted = false;
 
+    if (check_mode(key, why) != 0) {
+        return ERR_INVALID;
+    }
     ERR_clear_error();
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
     SSL_CTX_set_default_passwd_cb_userdata(ssl, &encrypted);

@@ -151,6 +151,19 @@ int tls_session_certificate(const struct tls_session *s, char **out)
     return rc;
 }
 
+uint64_t tls_session_certificate_end(const struct tls_session *s)
+{
+    const X509 *x = SSL_get0_peer_certificate(s->ssl);
+    struct tm tm;
+    time_t end;
+
+    if (!x) {
+        return 0;
+    }
+    end = ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1 ? timegm(&tm) : 0;
+    return end > 0 ? (uint64_t)end * 1000 : 1; /* what cannot be read is over */
+}
+
 bool tls_session_resumed(const struct tls_session *s)
 {
     return SSL_session_reused(s->ssl) == 1;

@@ -35,6 +35,8 @@ enum tls_step tls_session_handshake(struct tls_session *s, struct errmsg *why) F
  * its alternative names, or without such names its common name), to be freed; NULL: it has shown none. ERR_NOMEM; ERR_INVALID: a
  * certificate without a usable name. */
 int tls_session_certificate(const struct tls_session *s, char **out) FF_USE_RESULT;
+/* When it ends: real ms since 1970, 0 if none was shown. */
+uint64_t tls_session_certificate_end(const struct tls_session *s);
 bool tls_session_resumed(const struct tls_session *s);
 /* Takes all bytes though something waits: for what cannot be kept elsewhere, once. ERR_CLOSED:
  * the session is broken. */

@@ -121,12 +121,24 @@ static struct ws_asking *asking_new(const struct op *op, struct str name)
     return a;
 }
 
+/* `text` is for the question's texts. */
+static void add_address(const struct stream *s, struct hook_question *q,
+                        char text[2][PEER_TEXT_MAX])
+{
+    struct peer peer = s->peer, network = peer_network(&s->peer);
+
+    peer.port = 0;
+    q->address = str_of(peer_text(&peer, text[0]));
+    if (!s->from_proxy && peer.kind != PEER_UNIX) {
+        q->network = str_of(peer_text(&network, text[1]));
+    }
+}
+
 void asking_begin(struct op *op, struct str name, const struct position *pos,
                   void (*run)(struct op *op, struct str name, const struct position *pos))
 {
-    char id[CLIENT_ID_LEN + 1], address[PEER_TEXT_MAX];
+    char id[CLIENT_ID_LEN + 1], text[2][PEER_TEXT_MAX];
     struct hook_question q = {.event = HOOK_SUBSCRIBE, .channels = &name, .nchannels = 1};
-    struct peer peer = op->s->peer;
     struct ws_asking *a;
 
     if (asked_by(op) >= ASKING_MAX) {
@@ -150,8 +162,7 @@ void asking_begin(struct op *op, struct str name, const struct position *pos,
     client_id_text(op->s->member.id, id);
     q.user = stream_user(op->s);
     q.client_id = str_of(id);
-    peer.port = 0;
-    q.address = str_of(peer_text(&peer, address));
+    add_address(op->s, &q, text);
     hook_ask(op->w->hook, &q, &a->call);
 }
 

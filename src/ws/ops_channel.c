@@ -181,7 +181,9 @@ static void subscribe_permitted(struct op *op, struct str name, const struct pos
 {
     const struct wanted wanted = {name, true};
 
-    if (has_room(op, name)) {
+    if (!access_may_subscribe(op->s, name) && !asking_may_help(op, name)) {
+        op_reply_error(op, "forbidden", "the rules have changed: nobody may subscribe to this");
+    } else if (has_room(op, name)) {
         subscribe(op, &wanted, pos);
     }
 }

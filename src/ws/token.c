@@ -37,8 +37,20 @@ static void renew(struct op *op, struct grant *g)
         reply_renewed(op, g);
     } else if (rc == ERR_CONFLICT) {
         refuse(op, "other_user", "the token is not one of this client's user");
+    } else if (rc == ERR_INVALID) {
+        refuse(op, auth_outcome_code(AUTH_UNKNOWN), "the key of the token has just been taken out");
     } else { /* or it ends already */
         op_out_of_memory(op);
+    }
+}
+
+static void note_failure(struct stream *s, enum auth_outcome outcome)
+{
+    const struct conn_hooks *h = &s->env->hooks;
+
+    metrics_inc(s->env->metrics, METRIC_AUTH_REFUSED);
+    if (auth_outcome_is_bad(outcome) && h->token_failed) {
+        h->token_failed(h->ctx, s);
     }
 }
 
@@ -55,13 +67,32 @@ static void check(struct op *op, struct str text)
     } else if (outcome == AUTH_NOMEM) {
         op_out_of_memory(op);
     } else {
+        note_failure(op->s, outcome);
         refuse(op, auth_outcome_code(outcome), why.text);
     }
+}
+
+/* For how long it may show none, and which limit says so; 0: it may. The stream's own comes
+ * first: the other one is asked for, and counts, what would be looked at. */
+static uint64_t wait_for(struct stream *s, const char **code, const char **text)
+{
+    const struct conn_hooks *h = &s->env->hooks;
+    uint64_t wait = access_wait(s);
+
+    *code = "rate_limited";
+    *text = "too many tokens in a second";
+    if (!wait && h->token_wait) {
+        wait = h->token_wait(h->ctx, s);
+        *code = "too_many_failures";
+        *text = "too many bad credentials came from this address (auth-failure-rate)";
+    }
+    return wait;
 }
 
 void op_token(struct op *op)
 {
     static const char *const members[] = {"token"};
+    const char *code, *text;
     const struct json_node *n;
     uint64_t wait;
 
@@ -73,10 +104,10 @@ void op_token(struct op *op)
                        "this gateway has no keys configured: it takes no tokens");
         return;
     }
-    wait = access_wait(op->s);
+    wait = wait_for(op->s, &code, &text);
     if (wait) {
-        log_refused(op, "rate_limited");
-        op_reply_later(op, "rate_limited", "too many tokens in a second", wait);
+        log_refused(op, code);
+        op_reply_later(op, code, text, wait);
     } else {
         check(op, n->text);
     }

@@ -203,6 +203,48 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
       assert.equal((await other.next('message')).data, 4);
       other.close();
     });
+    test('DELETE /users/{id} counts for a token whose iat is ahead of the clock', async (t) => {
+      const file = join(folder, `revocations-${name}`);
+      const opts = { args: [...args.filter((a, i) => a !== '--token-leeway' && args[i - 1] !== '--token-leeway'),
+        '--token-leeway', '60', '--revocations', file] };
+      let d = await startDaemon(opts);
+      t.after(() => d.stop());
+      const sub = someone();
+      const ahead = now() + 30;
+      const streams = [];
+      for (const iat of [ahead - 9, ahead, ahead - 20, now() - 5]) {
+        streams.push(await open({ sub, iat }, 'channel=b', d));
+      }
+      for (const s of streams) await s.next('fanfare.synced');
+      const tries = (iat) => request(d, { path: '/channels/x/history',
+        headers: bearer(tokenFor({ sub, iat })) });
+      const res = await request(d, { method: 'DELETE', path: `/users/${sub}`, headers: AUTH });
+      assert.equal(res.status, 200, res.text);
+      assert.equal(res.json.disconnected, 4);
+      assert.equal(res.json.issuedUntil, ahead);
+      for (const s of streams) {
+        await s.next('fanfare.closing');
+        await s.ended(4403);
+      }
+      for (let round = 0; round < 2; round++) {
+        assertProblem(await tries(ahead), 403, { code: 'revoked' });
+        assertProblem(await tries(now()), 403, { code: 'revoked' });
+        assert.equal((await tries(ahead + 1)).status, 200, 'who logged in again');
+        assert.equal((await request(d, { path: '/events',
+          headers: bearer(tokenFor({ sub, iat: ahead })) })).status, 204);
+        await d.stop();
+        d = await startDaemon(opts);
+      }
+      const list = await request(d, { path: '/revocations', headers: AUTH });
+      assert.equal(Date.parse(list.json.revocations.find((r) => r.userId === sub).since), ahead * 1000);
+      const other = someone();
+      const before = now();
+      const none = await post(d, '/revocations', { userId: other }, AUTH);
+      assert.equal(none.json.disconnected, 0);
+      assert.ok(none.json.issuedUntil >= before && none.json.issuedUntil <= now(), none.text);
+      const jti = await post(d, '/revocations', { jti: `${other}-1` }, AUTH);
+      assert.ok(!('issuedUntil' in jti.json), jti.text);
+    });
     test('a revoked token id', async () => {
       const sub = someone();
       const jti = `${sub}-1`;
@@ -228,6 +270,34 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     });
   });
 }
+
+test('whoever comes back while a revocation goes round is not forgotten', async (t) => {
+  const d = await startDaemon({ args: [...args.slice(0, args.indexOf('--token-leeway')),
+    '--token-leeway', '60', '--auth-failure-rate', '0', '--shards', '2'] });
+  t.after(() => d.stop());
+  for (let round = 0; round < 10; round++) {
+    const sub = someone();
+    const headers = bearer(tokenFor({ sub, iat: now() + 30 }));
+    const inside = await Sse.open(d, '/events?channel=b', { headers });
+    await inside.control('connected');
+    let over = false;
+    const storm = Array.from({ length: 8 }, async () => {
+      while (!over) {
+        const res = await request(d, { method: 'HEAD', path: '/events', headers });
+        if (res.status === 204) return;
+        const s = await Sse.open(d, '/events?channel=b', { headers }).catch(() => undefined);
+        if (s) await s.ended();
+      }
+    });
+    const res = await request(d, { method: 'DELETE', path: `/users/${sub}`, headers: AUTH });
+    assert.equal(res.status, 200, res.text);
+    const left = await request(d, { path: `/clients?user=${sub}`, headers: AUTH });
+    assert.deepEqual(left.json.clients, [], left.text);
+    over = true;
+    await Promise.all(storm);
+    await inside.ended();
+  }
+});
 
 describe('tickets', () => {
   const make = async (body) => {

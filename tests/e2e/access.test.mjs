@@ -99,6 +99,15 @@ const CREDENTIALS = {
     status: 403, code: 'forbidden_origin' },
   'the cookie twice': { c: () => ({ headers: { Cookie: `session=${good()}; session=x`,
     Origin: ORIGIN } }), status: 401, code: 'bad_token' },
+  'a cookie that is a name alone': { c: () => ({ headers: { Cookie: 'session', Origin: ORIGIN } }),
+    status: 401, code: 'bad_token' },
+  'a parameter in other letters': { c: () => ({ query: `Access_Token=${good()}` }), status: 400,
+    code: 'bad_parameter' },
+  'another one': { c: () => ({ query: 'TICKET=x' }), status: 400, code: 'bad_parameter' },
+  'both ways to write it': { c: () => ({ query: `access_token=${good()}&access_tokeN=x` }),
+    status: 400, code: 'bad_parameter' },
+  'a good header, a parameter in other letters': { c: () => ({ headers: bearer(good()),
+    query: 'Access_Token=x' }), status: 0 },
   // The first that is found counts; what comes after it is not looked at.
   'a good header, a bad query': { c: () => ({ headers: bearer(good()), query: 'access_token=x' }),
     status: 0 },
@@ -373,6 +382,24 @@ describe('endpoints', () => {
     const again = await post(shut, '/broadcast', { channel: 'orders.a', id: 'same', data: 1 },
       bearer(KEYS.orders.text));
     assert.equal(again.json.duplicate, true);
+  });
+  test('an id needs somebody whose it is', async () => {
+    const message = { channel: 'orders.a', id: 'whose', data: 1 };
+    const send = (c, m = message) =>
+      post(shut, '/broadcast', m, bearer(good({ publish: ['orders.>'], ...c })));
+    const nobody = await send({ sub: undefined });
+    const p = assertProblem(nobody, 422, { code: 'id_needs_identity' });
+    assert.equal(p.field, 'id');
+    assert.match(p.detail, /sub, jti/);
+    assert.equal((await send({ sub: undefined }, { channel: 'orders.a' })).status, 200);
+    for (const c of [{ sub: undefined, jti: 'one' }, { sub: undefined, jti: 'two' }, {}]) {
+      const res = await send(c);
+      assert.equal(res.status, 200, res.text);
+      assert.equal(res.json.duplicate, undefined);
+      assert.equal((await send(c)).json.duplicate, true);
+    }
+    const batch = await send({ sub: undefined }, [message, { channel: 'orders.a' }]);
+    assert.deepEqual(batch.json.results.map((r) => r.error?.code), ['id_needs_identity', undefined]);
   });
   test('a cookie changes nothing without the Origin of a page that may', async () => {
     const c = good({ publish: ['orders.>'] });

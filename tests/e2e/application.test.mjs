@@ -306,6 +306,34 @@ describe('remembering', () => {
     assert.equal(gone.status, 204);
     assertProblem(await refused.WebSocket('', cookie('sid=remembered')), 403, { code: 'revoked' });
   });
+  test('a yes to a channel is forgotten with the user', async () => {
+    const user = someone();
+    app.answer = ({ event }) => ({ allow: event === 'subscribe', ttl: 60 });
+    const open = (iat) => get(d, '/channels/private-forgotten/history', tokenFor({ sub: user, iat }));
+    assert.equal((await open()).status, 200);
+    assert.equal((await open()).status, 200);
+    assert.equal(app.asked.length, 1);
+    await request(d, { method: 'DELETE', path: `/users/${user}`, headers: AUTH });
+    app.answer = () => ({ allow: false });
+    assertProblem(await open(now() + 1), 403, {}); // a new token, for which it is asked again
+    assert.equal(app.asked.length, 2);
+  });
+  test('what is being asked while the user is forgotten', async () => {
+    const user = someone();
+    let asked = 0;
+    app.answer = () => ({ allow: (asked += 1) === 1, ttl: 60 });
+    app.hold();
+    const ask = (iat) => get(d, '/channels/private-late/history', tokenFor({ sub: user, iat }));
+    const before = ask();
+    await app.question();
+    await request(d, { method: 'DELETE', path: `/users/${user}`, headers: AUTH });
+    const behind = ask(now() + 1); // the same question, which does not share the answer
+    await app.question();
+    app.release();
+    await before;
+    assertProblem(await behind, 403, {});
+    assertProblem(await ask(now() + 1), 403, {});
+  });
   test('several that ask the same at once', async () => {
     app.answer = () => ({ allow: true, userId: 'twin' });
     app.hold();
@@ -388,8 +416,66 @@ describe('without an answer', () => {
     await g.waitForLog(/the application answers again/);
     assert.equal(await counter(g, 'application_paused', AUTH), 0);
   });
+  test('a client that opens questions without end, and others', async (t) => {
+    const { own, g } = await startFor(t, '--auth-timeout', '60s', '--auth-waiting', '64',
+      '--trusted-proxy', '127.0.0.1');
+    const from = (ip, sid, path = '/events') => ({ path, headers: { ...cookie(`sid=${sid}`),
+      'X-Forwarded-For': ip } });
+    const begin = async (opts) => {
+      const c = await RawConn.open(g);
+      await c.write(requestBytes(g, opts));
+      return c;
+    };
+    own.hold();
+    const refusedFrom = (ip, sid) => refusedStream(g, '/events', 'auth_unavailable',
+      from(ip, sid));
+    const greedy = [];
+    for (let i = 0; i < 8; i++) {
+      greedy.push(await begin(from('2001:db8::1', `a${i}`)));
+      await own.question();
+    }
+    // An eighth: what comes now from the same network is refused unasked, for all others not.
+    for (let i = 0; i < 20; i++) await refusedFrom(`2001:db8::${i + 2}`, `b${i}`);
+    assert.equal(own.asked.length, 8);
+    assert.equal(await counter(g, 'application_skipped', AUTH), 20);
+    await g.waitForLog(/warn .*too many questions of one address.* address=2001:db8::( |$)/m);
+    // A question that is asked already takes no place.
+    const same = await begin(from('2001:db8::1', 'a0'));
+    // Hanging up gives none back: the question is still on its way.
+    for (const c of greedy.splice(1)) c.close();
+    await refusedFrom('2001:db8::1', 'c');
+    const others = [];
+    for (let i = 1; i < 30; i++) {
+      others.push(await begin(from(`192.0.2.${i}`, 'good')));
+      await own.question();
+    }
+    own.release();
+    for (const c of [same, ...greedy, ...others]) {
+      assert.equal((await c.readHead()).status, 200);
+      c.close();
+    }
+    // The places are free again.
+    const s = await Sse.live(g, '/events', from('2001:db8::1', 'd'));
+    s.close();
+  });
+  test('a WebSocket client takes of the share of its address', async (t) => {
+    const { own, g } = await startFor(t, '--auth-timeout', '60s', '--auth-waiting', '16');
+    const s = await Ws.live(g, '/ws', { headers: tokenFor({ sub: 'x' }) });
+    const ops = [];
+    own.hold();
+    for (let i = 0; i < 2; i++) {
+      ops.push(s.op({ op: 'subscribe', channel: `private-${i}` }));
+      await own.question();
+    }
+    const third = await s.op({ op: 'subscribe', channel: 'private-2' });
+    assert.equal(third.error.code, 'auth_unavailable');
+    await refusedStream(g, '/events', 'auth_unavailable', { headers: cookie('sid=a') });
+    own.release();
+    for (const op of ops) assert.equal((await op).ok, true);
+    s.terminate();
+  });
   test('two hundred connect while it hangs; the others are not disturbed', async (t) => {
-    const { own, g } = await startFor(t, '--auth-timeout', '2s');
+    const { own, g } = await startFor(t, '--auth-timeout', '2s', '--auth-waiting', '1600');
     const threads = () => readdirSync(`/proc/${g.pid}/task`).length;
     const reader = await Sse.live(g, '/events?channel=news', { headers: tokenFor({ sub: 'r' }) });
     const fds = g.fds();

@@ -139,6 +139,17 @@ test('broken HTTP: refused, and nothing behind it is taken for a request', async
       `POST /broadcast HTTP/1.1\r\n${host}${json}Content-Length: 23\r\n\r\n` +
       '{"channel":"bystander"}';
     const rows = {
+      ...Object.fromEntries(['Authorization', 'Cookie', 'Sec-WebSocket-Protocol', 'Forwarded',
+        'x-forwarded-for', 'Content-Length', 'Transfer-Encoding', 'Content-Type',
+        'Fanfare-Client-Key', 'Last-Event-ID'].flatMap((name) => [' x.y.z', '\txyz'].map((fold) => [
+        `folded ${name}${JSON.stringify(fold)}`,
+        [`GET /health HTTP/1.1\r\n${host}${name}: 1\r\n${fold}\r\n\r\n`, [400]]]))),
+      'folded Host': [`GET /health HTTP/1.1\r\nHost: localhost\r\n xyz\r\n\r\n`, [400]],
+      'folded Origin': [`GET /health HTTP/1.1\r\n${host}oRIGIN:\r\n HTTP://evil.example\r\n\r\n`,
+        [400]],
+      'folded Origin null': [`GET /health HTTP/1.1\r\n${host}Origin:\r\n null\r\n\r\n`, [400]],
+      'folded at once': [`GET /health HTTP/1.1\r\n${host}Authorization:\r\n Bearer.x\r\n\r\n`,
+        [400]],
       'no Host': [`GET /health HTTP/1.1\r\n\r\n`, [400]],
       'two Hosts': [`GET /health HTTP/1.1\r\n${host}Host: localhost\r\n\r\n`, [400]],
       'empty Host': ['GET /health HTTP/1.1\r\nHost:\r\n\r\n', [400, 403]],

@@ -255,6 +255,14 @@ test('the PROXY protocol names the client of a connection', async (t) => {
     'version 2, LOCAL': [v2(0, 0, Buffer.alloc(0)), PROXY],
     'version 2, LOCAL with rubbish': [v2(0, 0xff, Buffer.from('rubbish')), PROXY],
     'version 2, a unix socket': [v2(1, 0x31, Buffer.alloc(216)), PROXY],
+    ...Object.fromEntries(Object.entries({
+      UNKNOWN: 'PROXY UNKNOWN\r\n',
+      LOCAL: v2(0, 0, Buffer.alloc(0)),
+      UNSPEC: v2(1, 0, Buffer.alloc(0)),
+      'a unix socket': v2(1, 0x31, Buffer.alloc(216)),
+    }).flatMap(([what, header]) => [xff('5.5.5.5'), fwd('for=5.5.5.5')].map((headers) => [
+      `nobody is named (${what}), and a header is as anybody wrote it (${Object.keys(headers)})`,
+      [header, PROXY, { headers }]]))),
     'the client is no proxy: its headers are its own': [
       'PROXY TCP4 192.0.2.1 198.51.100.1 4711 80\r\n', '192.0.2.1:4711',
       { headers: xff('6.6.6.6') }],

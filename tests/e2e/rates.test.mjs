@@ -300,6 +300,54 @@ test('--auth-failure-rate', async (t) => {
   assert.ok(await counter(d, 'limited_failures', good) >= 3);
 });
 
+test('--auth-failure-rate: tokens shown on a stream count like others', async (t) => {
+  const all = key('all', everything);
+  const d = await keyed(t, [all], '--auth-failure-rate', '2');
+  const good = token(SECRET, { sub: 'ann', exp: now() + 300 });
+  const forged = token('another secret than that of this test', { sub: 'ann' });
+  const old = token(SECRET, { sub: 'ann', exp: now() - 300 });
+  const ws = await Ws.live(d, '/ws', { headers: bearer(good) });
+  const show = async (text) => (await ws.op({ op: 'token', token: text })).error ?? {};
+  const sse = await Sse.open(d, '/events', { headers: bearer(good) });
+  const { data } = JSON.parse((await sse.control('connected')).data);
+  const renew = (text) => ask(d, { method: 'POST', path: `/clients/${data.clientId}/token`,
+    headers: { 'Content-Type': 'application/json', 'Fanfare-Client-Key': data.clientKey },
+    body: JSON.stringify({ token: text }) });
+  for (let i = 0; i < 6; i++) assert.equal((await show(old)).code, 'token_expired');
+  assert.equal((await show(forged)).code, 'bad_token');
+  assert.equal((await renew(forged)).status, 401);
+  await eventually(async () => assert.equal((await show(forged)).code, 'too_many_failures'), 'over');
+  assert.equal((await show(good)).code, 'too_many_failures', 'would cost a signature to be checked');
+  assertLimited(await renew(good), 'auth-failure-rate', 'too_many_failures');
+  assertLimited(await get(d, '/channels/a/history', bearer(good)), 'auth-failure-rate',
+    'too_many_failures');
+  assert.equal((await get(d, '/stats', bearer(all.text))).status, 200);
+  await d.waitForLog(/limit=auth-failure-rate peer=127\.0\.0\.1:\d+/);
+  await eventually(async () => assert.deepEqual(await show(good), {}), 'taken again');
+  assert.equal((await renew(good)).status, 200);
+  assert.ok(await counter(d, 'limited_failures', bearer(all.text)) >= 3);
+  ws.close();
+  sse.close();
+});
+
+test('--auth-failure-rate never keeps the key of --api-key-file out, whatever it looks like', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'fanfare-rates-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const api = 'one.with.dots.in.it.and.of.enough.characters';
+  const d = await daemonFor(t, rates('--auth-failure-rate', '2',
+    '--api-key-file', writeSecret(folder, 'api', api),
+    '--token-key', `HS256=${writeSecret(folder, 'token', SECRET)}`));
+  const forged = bearer(token('another secret than that of this test', { sub: 'ann' }));
+  await eventually(async () =>
+    assertLimited(await get(d, '/stats', forged), 'auth-failure-rate', 'too_many_failures'),
+  'too many');
+  for (let i = 0; i < 5; i++) assert.equal((await get(d, '/stats', bearer(api))).status, 200);
+  assertLimited(await get(d, '/stats', bearer(`${api}x`)), 'auth-failure-rate', 'too_many_failures');
+  assertLimited(await get(d, '/stats', bearer('no-dots-in-it')), 'auth-failure-rate',
+    'too_many_failures');
+  assertLimited(await get(d, '/stats', forged), 'auth-failure-rate', 'too_many_failures');
+});
+
 test('--idle-unauthenticated', async (t) => {
   const all = key('all', everything);
   const d = await keyed(t, [all], '--idle-unauthenticated', '300ms');

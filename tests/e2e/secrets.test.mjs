@@ -103,6 +103,22 @@ test("a file with a secret is nobody else's", async (t) => {
   hidesAll(started.text, [API_KEY], 'the sentence');
 });
 
+test('/proc does not show those of the environment, and SIGHUP keeps them', async (t) => {
+  const d = await daemonFor(t, { args: ['--anonymous', '--log-level', 'info'], env: ENV });
+  const environment = readFileSync(`/proc/${d.pid}/environ`, 'latin1');
+  for (const name of Object.keys(ENV)) assert.ok(environment.includes(`${name}=\0`), name);
+  hidesAll(environment, SECRETS, '/proc/PID/environ');
+  const good = token({ sub: 'ann', exp: Math.floor(Date.now() / 1000) + 600 });
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await get(d, '/stats', bearer(API_KEY))).status, 200);
+    assert.equal((await get(d, '/channels/a/history', bearer(good))).status, 200);
+    const from = d.mark();
+    d.kill('SIGHUP');
+    await d.waitForLog(/options reloaded/, { from });
+  }
+  hidesAll(readFileSync(`/proc/${d.pid}/environ`, 'latin1'), SECRETS, '/proc/PID/environ');
+});
+
 for (const format of ['text', 'json']) {
   test(`whatever clients do, the log (${format}) and the answers show none`, async (t) => {
     const dir = tempDir(t);

@@ -190,6 +190,19 @@ test('a PROXY header before TLS names the client', async (t) => {
   }
 });
 
+test('a PROXY header that names nobody: neither does X-Forwarded-For', async (t) => {
+  const d = await tlsDaemonFor(t, { args: proxied });
+  const s = await tcp(d);
+  s.write('PROXY UNKNOWN\r\n');
+  const conn = await secure(d, s);
+  conn.write(requestBytes(d, { path: '/events?channel=a',
+    headers: { 'X-Forwarded-For': '203.0.113.9' } }));
+  await conn.until('fanfare.synced');
+  const [peer] = await peers(d, v1);
+  assert.match(peer, /^127\.0\.0\.1:/);
+  conn.close();
+});
+
 test('a PROXY header in pieces, and on a port without TLS', async (t) => {
   const d = await tlsDaemonFor(t, { args: proxied });
   const s = await tcp(d);

@@ -2,7 +2,7 @@
 // client libraries, slow clients, drain; and the certificates.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import readline from 'node:readline';
@@ -297,6 +297,10 @@ test('what cannot be started says why', async (t) => {
     assert.match([...d.stdout, ...d.stderr].join('\n'), re);
   };
   await refused(['--tls-cert', a.crt, '--tls-key', b.key], /is not the key of tls-cert/);
+  chmodSync(b.key, 0o644);
+  await refused(['--tls-cert', b.crt, '--tls-key', b.key],
+    /tls-key .*everybody may read this file \(mode 0644\)/);
+  chmodSync(b.key, 0o600);
   await refused(['--tls-cert', '/nonexistent', '--tls-key', b.key], /nonexistent.*No such file/);
   await refused(['--tls-cert', a.crt], /tls-key/);
   await refused(['--tls-cert', a.crt, '--tls-key', a.key, '--no-detach'], /no-detach/);

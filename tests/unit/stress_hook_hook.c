@@ -31,6 +31,7 @@ static void *asking(void *arg)
         q.cookie =
             (struct str){cookie, (size_t)snprintf(cookie, sizeof cookie, "sid=%u", rnd(&rng, 40))};
         q.address = rnd(&rng, 2) ? STR_LIT("192.0.2.1") : STR_LIT("192.0.2.2");
+        q.network = rnd(&rng, 4) ? STR_NONE : q.address;
         asker_ask(&a, h, &q);
         answer = asker_wait(&a);
         if ((answer.verdict == HOOK_ALLOWED) != (answer.grant != NULL) ||

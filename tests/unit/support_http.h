@@ -216,8 +216,13 @@ static inline int http_connect(void)
     struct peer peer = http.peer_kind == PEER_INET ? peer_of((struct sockaddr *)&in, sizeof(in))
                                                    : peer_of(NULL, 0);
     enum limit_kind over = limits_enter(&http.shared.limits, &peer, http.r->opt.max_per_address);
+    struct http_arrival a = {.fd = p.ours,
+                             .addr = (struct sockaddr *)&any,
+                             .addr_len = sizeof(sa_family_t),
+                             .peer = peer,
+                             .over = over};
 
-    http_server_add(&http.srv, p.ours, (struct sockaddr *)&any, sizeof(sa_family_t), peer, over);
+    http_server_add(&http.srv, &a);
     return p.peer;
 }
 

@@ -51,6 +51,7 @@ static inline void tls_write_pem(struct tls_cert *c, const char *file)
     fclose(f);
     f = fopen(c->keyfile, "w");
     cr_assert(f && PEM_write_PrivateKey(f, c->key, NULL, NULL, 0, NULL, NULL) == 1);
+    cr_assert_eq(fchmod(fileno(f), 0600), 0);
     fclose(f);
 }
 

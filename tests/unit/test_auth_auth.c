@@ -249,6 +249,23 @@ Test(auth, keys_expire)
     grant_unref(g);
 }
 
+Test(auth, what_costs_a_signature)
+{
+#define DOTTED "an.api.key.of.no.less.than.32.characters"
+    open_keyed();
+    set("api-key", DOTTED);
+    cr_assert_eq(auth_reload(a, &o, &why), 0);
+    cr_assert_not(auth_needs_signature(a, AUTH_HEADER, S(DOTTED)));
+    cr_assert(auth_needs_signature(a, AUTH_HEADER, S(DOTTED "x")));
+    cr_assert(auth_needs_signature(a, AUTH_QUERY, S(DOTTED)), "no place for a key");
+    cr_assert(auth_needs_signature(a, AUTH_OP, S("a.b.c")));
+    cr_assert_not(auth_needs_signature(a, AUTH_HEADER, S("abc")));
+    cr_assert_not(auth_needs_signature(a, AUTH_HEADER, STR_NONE));
+    cr_assert_not(auth_needs_signature(a, AUTH_HEADER, S("ffk_x_a.b.c")));
+    cr_assert_not(auth_needs_signature(a, AUTH_TICKET, S("a.b.c")));
+    cr_assert_not(auth_needs_signature(a, AUTH_NOWHERE, S("a.b.c")));
+}
+
 Test(auth, tokens_and_revocations)
 {
     char claims[128];
@@ -313,6 +330,37 @@ Test(auth, tickets)
     cr_assert_eq(auth_ticket_new(a, g, now, ticket, &until), ERR_LIMIT);
     grant_unref(g);
     grant_unref(soon);
+}
+
+/* A ticket and its stream stand on the key that asked for it. */
+Test(auth, tickets_of_a_key_that_goes)
+{
+    char ticket[2][AUTH_TICKET_LEN + 1], room[AUTH_BASIS_ROOM];
+    const char *const issuers[] = {API_KEY, shop};
+    struct grant *g = NULL;
+    uint64_t until = 0;
+
+    open_keyed();
+    for (int i = 0; i < 2; i++) {
+        struct grant_spec spec = {.kind = GRANT_CLIENT, .user = S("ann")};
+        cr_assert_eq(check(AUTH_HEADER, issuers[i]), AUTH_OK);
+        spec.basis = auth_ticket_basis(got, room);
+        cr_assert_eq(grant_new(&spec, &g), 0);
+        cr_assert_eq(auth_ticket_new(a, g, now, ticket[i], &until), 0);
+        cr_assert_eq(auth_reload(a, &o, &why), 0);
+        cr_assert_eq(check(AUTH_TICKET, ticket[i]), AUTH_OK);
+        cr_assert_eq(auth_recheck(a, g, now), AUTH_OK);
+        cr_assert_eq(auth_ticket_new(a, g, now, ticket[i], &until), 0);
+        if (i == 0) {
+            set("api-key", "another-api-key-of-at-least-32-chars");
+        } else {
+            put_file("keys", "[shop]\npeer = 4711\n", 0600);
+        }
+        cr_assert_eq(auth_reload(a, &o, &why), 0);
+        cr_assert_eq(auth_recheck(a, g, now), AUTH_EXPIRED);
+        cr_assert_eq(check(AUTH_TICKET, ticket[i]), AUTH_EXPIRED);
+        grant_unref(g);
+    }
 }
 
 Test(auth, without_token_keys)

@@ -83,6 +83,62 @@ Test(revoked, again_never_weakens)
     revoked_free(r);
 }
 
+/* Who signs has a clock of its own, which may be ahead. */
+Test(revoked, raised)
+{
+    char path[128];
+
+    strcpy(path, in_dir("rev"));
+    struct revoked *r = new_at(path, 100);
+    cr_assert_eq(revoked_raise(r, S("ann"), 150, 100, &why), ERR_NOT_FOUND);
+    cr_assert_eq(revoked_since(r, S("ann"), 100), 0);
+    cr_assert_eq(add(r, true, "ann", 100, 120), 0);
+    cr_assert_eq(add(r, true, "bob", 100, 900), 0);
+    cr_assert_not(revoked_user(r, S("ann"), 101, 110));
+    cr_assert_eq(revoked_raise(r, S("ann"), 130, 110, &why), 0); /* over its end, even */
+    cr_assert(revoked_user(r, S("ann"), 130, 119));
+    cr_assert_not(revoked_user(r, S("ann"), 131, 119));
+    cr_assert_not(revoked_user(r, S("ann"), 130, 120));
+    cr_assert_eq(revoked_since(r, S("ann"), 119), 130);
+    cr_assert_eq(revoked_since(r, S("ann"), 120), 0);
+    cr_assert_eq(revoked_raise(r, S("ann"), 140, 120, &why), ERR_NOT_FOUND);
+    cr_assert_eq(revoked_raise(r, S("bob"), 130, 110, &why), 0);
+    cr_assert_eq(revoked_raise(r, S("bob"), 120, 110, &why), 0); /* lower: nothing */
+    cr_assert_eq(revoked_since(r, S("bob"), 110), 130);
+    cr_assert_eq(add(r, true, "bob", 112, 900), 0); /* again: stays */
+    cr_assert_eq(revoked_since(r, S("bob"), 112), 130);
+    revoked_free(r);
+    r = new_at(path, 115);
+    cr_assert_eq(revoked_since(r, S("ann"), 115), 130);
+    cr_assert(revoked_user(r, S("bob"), 130, 115));
+    cr_assert_not(revoked_user(r, S("bob"), 131, 115));
+    revoked_free(r);
+}
+
+/* What could not be written counts all the same, and is written when it is tried again. */
+Test(revoked, raised_without_a_disk)
+{
+    struct rlimit limit, small;
+    char path[128];
+
+    strcpy(path, in_dir("rev"));
+    struct revoked *r = new_at(path, 100);
+    cr_assert_eq(add(r, true, "ann", 100, 900), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = strlen(get_file("rev")) + 3;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    cr_assert_eq(revoked_raise(r, S("ann"), 150, 110, &why), ERR_SYSTEM);
+    cr_assert(revoked_user(r, S("ann"), 150, 110));
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_assert_eq(add(r, true, "ann", 111, 900), 0);
+    revoked_free(r);
+    r = new_at(path, 120);
+    cr_assert(revoked_user(r, S("ann"), 150, 120));
+    revoked_free(r);
+}
+
 Test(revoked, refuses)
 {
     struct revoked *r = NULL;

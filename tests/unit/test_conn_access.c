@@ -416,6 +416,18 @@ Test(access, renewed_by_what_is_revoked)
     expect_gist(r, peer, "C0 S0 X0:revoked bye");
 }
 
+/* Its key was taken out since it was checked: the stream goes on with what it has. */
+Test(access, renewed_by_what_is_gone)
+{
+    struct plain_stream *c = open_with(&plain_sse, token("ann", "a", 100));
+    struct grant *g = token("ann", "b", 1000);
+
+    r->env.hooks.standing = is_old;
+    bad = g;
+    cr_assert_eq(renew(c, g), ERR_INVALID);
+    expect_gist(r, peer, "C0 S0");
+}
+
 /* What waited comes first, none of it is lost for the sake of the last words. */
 Test(access, a_slow_client_at_the_end)
 {

@@ -19,7 +19,7 @@ Test(hook_hook, says_who_connects)
     app_says(&app, APP_ANSWERS, 200,
              "{\"allow\":true,\"userId\":\"ann\",\"channels\":[\"news\",\"private-ann\"],"
              "\"publish\":[\"chat\"],\"meta\":{\"a\": 1},\"info\":[1, 2],\"expiresIn\":60,"
-             "\"more\":null}");
+             "\"reason\":null}");
     start();
     a = ask(&q);
     cr_assert_eq(a.verdict, HOOK_ALLOWED);
@@ -60,7 +60,7 @@ Test(hook_hook, asks_for_channels)
                      "{\"event\":\"subscribe\",\"userId\":\"ann\","
                      "\"clientId\":\"0011223344556677\",\"channels\":[\"a\",\"b.*\"]}");
     q.event = HOOK_PUBLISH;
-    app_says(&app, APP_ANSWERS, 200, "{\"allow\":true,\"userId\":7}");
+    app_says(&app, APP_ANSWERS, 200, "{\"allow\":true,\"reason\":7}");
     a = ask(&q);
     cr_assert_eq(a.verdict, HOOK_ALLOWED, "what belongs to connect is not looked at");
     cr_assert(!a.grant);
@@ -311,6 +311,137 @@ Test(hook_hook, too_many_wait)
     app_hold(&app, false);
     cr_assert_eq(asker_wait(&a[0]).verdict, HOOK_ALLOWED);
     grant_unref(a[0].call.answer.grant);
+}
+
+/* ---- one address ---- */
+
+static void ask_from(struct asker *a, const char *network, const char *cookie)
+{
+    struct hook_question q = connects(cookie);
+
+    q.network = str_of(network);
+    q.address = q.network;
+    asker_ask(a, h, &q);
+}
+
+static void forget(struct asker *a)
+{
+    grant_unref(asker_wait(a).grant);
+}
+
+/* An eighth of all that may wait. */
+Test(hook_hook, an_address_has_a_share)
+{
+    struct hook_config cfg = config();
+    struct asker a[2], more, same, other, unix_peer[5];
+    char cookie[16];
+
+    cfg.max_waiting = 16;
+    app_hold(&app, true);
+    app_says(&app, APP_ANSWERS, 200, "{\"allow\":true}");
+    start_with(&cfg);
+    ask_from(&a[0], "192.0.2.1", "sid=1");
+    ask_from(&a[1], "192.0.2.1", "sid=2");
+    ask_from(&more, "192.0.2.1", "sid=3");
+    cr_assert(asker_is_done(&more), "at once");
+    cr_assert_eq(asker_wait(&more).verdict, HOOK_UNAVAILABLE);
+    cr_assert_eq(metric(METRIC_HOOK_SKIPPED), 1);
+    cr_assert(strstr(logged(), "address=192.0.2.1\n"), "%s", logged());
+    ask_from(&same, "192.0.2.1", "sid=1");
+    ask_from(&other, "2001:db8::", "sid=3");
+    for (unsigned i = 0; i < 5; i++) {
+        snprintf(cookie, sizeof cookie, "unix=%u", i);
+        ask_from(&unix_peer[i], "", cookie);
+        cr_assert(!asker_is_done(&unix_peer[i]), "nobody's share");
+    }
+    cr_assert(!asker_is_done(&same) && !asker_is_done(&other));
+    app_hold(&app, false);
+    cr_assert_eq(asker_wait(&same).verdict, HOOK_ALLOWED, "it is asked already");
+    cr_assert_eq(asker_wait(&other).verdict, HOOK_ALLOWED);
+    forget(&same);
+    forget(&other);
+    for (unsigned i = 0; i < 5; i++) {
+        forget(&unix_peer[i]);
+    }
+    forget(&a[0]);
+    forget(&a[1]);
+    ask_from(&more, "192.0.2.1", "sid=3");
+    cr_assert_eq(asker_wait(&more).verdict, HOOK_ALLOWED, "its places are free again");
+    forget(&more);
+}
+
+/* Slow answers to one leave connections for others. */
+Test(hook_hook, an_address_does_not_take_all_connections)
+{
+    enum { N = 100 };
+    static struct asker a[N];
+    struct asker other[20];
+    char cookie[16];
+
+    app_hold(&app, true);
+    app_says(&app, APP_ANSWERS, 200, "{\"allow\":true}");
+    start();
+    for (unsigned i = 0; i < N; i++) {
+        snprintf(cookie, sizeof cookie, "sid=%u", i);
+        ask_from(&a[i], "192.0.2.1", cookie);
+    }
+    await(&app.asked, 40);
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(cookie, sizeof cookie, "sid=b%u", i);
+        ask_from(&other[i], i % 4 ? "192.0.2.2" : "192.0.2.3", cookie);
+    }
+    /* 5 of one, 8 of the other; the rest stands back behind the first one's. */
+    await(&app.asked, 53);
+    usleep(50000);
+    cr_assert_eq(atomic_load(&app.asked), 53);
+    app_hold(&app, false);
+    for (unsigned i = 0; i < N + 20; i++) {
+        struct asker *it = i < N ? &a[i] : &other[i - N];
+        cr_assert_eq(asker_wait(it).verdict, HOOK_ALLOWED, "%u", i);
+        forget(it);
+    }
+}
+
+/* What stood back until its time was over does not make the application look broken. */
+Test(hook_hook, an_address_does_not_open_the_breaker_by_waiting)
+{
+    enum { N = 100 };
+    static struct asker a[N];
+    struct hook_config cfg = config();
+    char cookie[16];
+
+    cfg.timeout_ms = 300;
+    cfg.failures = 20;
+    app_says(&app, APP_HANGS, 200, "");
+    start_with(&cfg);
+    for (unsigned i = 0; i < N; i++) {
+        snprintf(cookie, sizeof cookie, "sid=%u", i);
+        ask_from(&a[i], "192.0.2.1", cookie);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        cr_assert_eq(asker_wait(&a[i]).verdict, HOOK_UNAVAILABLE);
+    }
+    cr_assert_eq(metric(METRIC_HOOK_PAUSED), 0);
+    app_says(&app, APP_ANSWERS, 200, "{\"allow\":true}");
+    cr_assert_eq(verdict_of("sid=good"), HOOK_ALLOWED);
+}
+
+/* Everybody may ask one question at least. */
+Test(hook_hook, the_smallest_share)
+{
+    struct hook_config cfg = config();
+    struct asker a, more;
+
+    cfg.max_waiting = 2;
+    app_hold(&app, true);
+    app_says(&app, APP_ANSWERS, 200, "{\"allow\":true}");
+    start_with(&cfg);
+    ask_from(&a, "192.0.2.1", "sid=1");
+    ask_from(&more, "192.0.2.1", "sid=2");
+    cr_assert(asker_is_done(&more) && !asker_is_done(&a));
+    app_hold(&app, false);
+    cr_assert_eq(asker_wait(&a).verdict, HOOK_ALLOWED);
+    forget(&a);
 }
 
 /* ---- memory ---- */

@@ -42,6 +42,7 @@ Test(hook_nomem, asking)
     for (int i = 0; failed; i++) {
         struct hook_question q = connects("sid=1");
         struct asker a;
+        q.network = S("192.0.2.1");
         left = i;
         asker_ask(&a, h, &q);
         failed = left < 0;
@@ -75,7 +76,7 @@ Test(hook_nomem, answers)
         answer_read(doc, HOOK_CONNECT, 200, S("{\"allow\":true,\"userId\":\"ann\",\"ttl\":5}"),
                     &lims, 1000, &r);
         if (r.answer.verdict == HOOK_ALLOWED) {
-            cache_add(&c, key, 5000, 10, &r.answer);
+            cache_add(&c, key, 5000, 10, 7, &r.answer);
         }
         failed = left < 0;
         left = -1;

@@ -56,6 +56,10 @@ Test(hook_parts, answers_that_mean_nothing)
         {"{\"allow\":true,\"info\":\"012345678901234567890\"}", true},
         {"{\"allow\":true,\"expiresIn\":0}", true},
         {"{\"allow\":true,\"expiresIn\":31536001}", true},
+        {"{\"allow\":true,\"channel\":[\"a\"]}", true},
+        {"{\"allow\":true,\"Channels\":[\"a\"]}", true},
+        {"{\"allow\":true,\"user_id\":\"ann\"}", true},
+        {"{\"allow\":true,\"expires_in\":1}", true},
     };
 
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -64,6 +68,16 @@ Test(hook_parts, answers_that_mean_nothing)
         cr_assert(!r.answer.grant && r.ttl_ms == 0 && r.why.text[0], "%s", cases[i].text);
         cr_assert_eq(r.works, cases[i].works, "%s", cases[i].text);
     }
+}
+
+Test(hook_parts, members_of_connect_mean_nothing_elsewhere)
+{
+    struct reading r = read_text(HOOK_SUBSCRIBE, "{\"allow\":true,\"userId\":\"ann\"}");
+
+    cr_assert(r.answer.verdict == HOOK_UNAVAILABLE && r.works);
+    cr_assert(strstr(r.why.text, "userId"), "%s", r.why.text);
+    r = read_text(HOOK_SUBSCRIBE, "{\"allow\":true,\"ttl\":5,\"reason\":\"x\"}");
+    cr_assert_eq(r.answer.verdict, HOOK_ALLOWED);
 }
 
 Test(hook_parts, a_deep_or_broad_answer_is_refused)
@@ -188,7 +202,7 @@ Test(hook_parts, the_cache_is_bounded)
 
     for (unsigned i = 0; i < 1000; i++) {
         key_of(i, key);
-        cache_add(&c, key, 1000, 0, &a);
+        cache_add(&c, key, 1000, 0, 7, &a);
     }
     for (unsigned i = 0; i < 1000; i++) {
         key_of(i, key);
@@ -197,7 +211,7 @@ Test(hook_parts, the_cache_is_bounded)
     cr_assert_eq(n, 100);
     for (unsigned i = 0; i < 1000; i++) {
         key_of(i, key);
-        cache_add(&c, key, 1000, 65536, &a);
+        cache_add(&c, key, 1000, 65536, 7, &a);
     }
     cr_assert_leq(c.bytes, c.max_bytes);
     cr_assert_eq(HASH_COUNT(c.table), 15);
@@ -214,14 +228,33 @@ Test(hook_parts, the_cache_counts_grants)
 
     cr_assert_eq(grant_new(&spec, &a.grant), 0);
     key_of(1, key);
-    cache_add(&c, key, 1000, 0, &a);
-    cache_add(&c, key, 2000, 0, &a);
+    cache_add(&c, key, 1000, 0, 7, &a);
+    cache_add(&c, key, 2000, 0, 7, &a);
     cr_assert_eq(atomic_load(&a.grant->refs), 2);
     cr_assert(cache_find(&c, key, 1999, &got) && got.grant == a.grant);
     grant_unref(got.grant);
     cr_assert(!cache_find(&c, key, 2000, &got));
     cr_assert_eq(atomic_load(&a.grant->refs), 1);
     grant_unref(a.grant);
+    cache_free(&c);
+}
+
+Test(hook_parts, the_cache_forgets_a_user)
+{
+    struct cache c = {.seed = 1, .max = 100, .max_bytes = 1 << 20};
+    struct hook_answer a = {.verdict = HOOK_ALLOWED}, got;
+    uint8_t key[3][HOOK_DIGEST];
+    unsigned ann = cache_user(&c, S("ann")), bob = cache_user(&c, S("bob"));
+
+    cr_assert(ann != 0 && ann != bob);
+    for (uint8_t i = 0; i < 3; i++) {
+        key_of(i, key[i]);
+        cache_add(&c, key[i], 1000, 0, i == 0 ? ann : i == 1 ? bob : 0, &a);
+    }
+    cache_forget(&c, ann);
+    cr_assert(!cache_find(&c, key[0], 1, &got), "hers");
+    cr_assert(cache_find(&c, key[1], 1, &got), "another one's");
+    cr_assert(cache_find(&c, key[2], 1, &got), "nobody's");
     cache_free(&c);
 }
 

@@ -27,7 +27,9 @@ Test(proto_cookie, one)
         {"session=\"x y\"", "x y"},
         {"session=\"", "\""},
         {"session=a=b==", "a=b=="},
-        {"session; session=x", "x"},
+        {"session", ""},
+        {"a=b; session ;c=d", ""},
+        {"sessions; session=x", "x"},
         {"; ;;=;session=x", "x"},
         {"a=1,session=y; session=x", "x"}, /* a comma divides nothing */
         {"\tsession=x\t", "x"},
@@ -43,8 +45,9 @@ Test(proto_cookie, one)
 Test(proto_cookie, none)
 {
     static const char *const cases[] = {
-        "",         "session", "Session=x", "SESSION=x",  "a=session", "sessio=n",     "session2=x",
-        "=session", ";",       "a=\"b",     "s ession=x", "a=b; c=d",  "a=b,session=x"};
+        "",          "sessions",   "Session",    "Session=x",    "SESSION=x",
+        "a=session", "sessio=n",   "session2=x", "=session",     ";",
+        "a=\"b",     "s ession=x", "a=b; c=d",   "a=b,session=x"};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cr_assert_eq(find(cases[i]), 0, "%s", cases[i]);
@@ -57,6 +60,9 @@ Test(proto_cookie, twice)
     cr_assert_eq(find("session=x; session=y"), 2);
     cr_assert(str_eqz(value, "x"), "the first");
     cr_assert_eq(find("session=x; session=x;session=x"), 3);
+    cr_assert_eq(find("session=x; session"), 2);
+    cr_assert_eq(find("session; session=x"), 2);
+    cr_assert_eq(value.len, 0);
 }
 
 Test(proto_cookie, names)

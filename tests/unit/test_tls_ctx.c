@@ -137,12 +137,14 @@ Test(tls_ctx, files_that_cannot_be_used)
 
     snprintf(empty, sizeof(empty), "%s/empty", tls_dir);
     fclose(fopen(empty, "w"));
+    cr_assert_eq(chmod(empty, 0600), 0);
     snprintf(secret, sizeof(secret), "%s/secret", tls_dir);
     f = fopen(secret, "w");
     cr_assert_eq(PEM_write_PrivateKey(f, one.key, EVP_aes_128_cbc(),
                                       (const unsigned char *)"password", 8, NULL, NULL),
                  1);
     fclose(f);
+    cr_assert_eq(chmod(secret, 0600), 0);
 
     again("/nonexistent/x.crt", one.keyfile);
     refused(ERR_SYSTEM, "tls-cert \"/nonexistent/x.crt\": No such file");
@@ -161,6 +163,27 @@ Test(tls_ctx, files_that_cannot_be_used)
     refused(ERR_INVALID, "tls-client-ca \"");
     tls_set(&opt, "tls-client-ca", "/nonexistent/ca");
     refused(ERR_SYSTEM, "tls-client-ca \"/nonexistent/ca\": No such file");
+}
+
+Test(tls_ctx, a_key_is_not_for_everybody)
+{
+    static const struct {
+        mode_t mode;
+        const char *words;
+    } bad[] = {{0644, "everybody may read this file (mode 0644)"},
+               {0604, "everybody may read this file (mode 0604)"},
+               {0602, "everybody may write this file (mode 0602)"}};
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        cr_assert_eq(chmod(one.keyfile, bad[i].mode), 0);
+        refused(ERR_INVALID, bad[i].words);
+        cr_assert_not_null(strstr(why.text, one.keyfile));
+    }
+    cr_assert_eq(chmod(one.keyfile, 0640), 0);
+    make();
+    tls_add_pair(&opt, &two);
+    cr_assert_eq(chmod(two.keyfile, 0644), 0);
+    refused(ERR_INVALID, two.keyfile);
 }
 
 /* ---- certificates of clients ---- */

@@ -192,6 +192,58 @@ Test(token, too_many)
           "{\"expiresAt\":\"2027-01-15T08:10:00.000Z\"}");
 }
 
+static uint64_t waits;
+static unsigned failed;
+
+static uint64_t token_wait(void *ctx, const struct stream *s)
+{
+    cr_assert_eq(ctx, r);
+    cr_assert_eq(s, session());
+    return waits;
+}
+
+static void token_failed(void *ctx, const struct stream *s)
+{
+    cr_assert_eq(ctx, r);
+    cr_assert_eq(s, session());
+    failed++;
+}
+
+/* The address has its limit, too: what may have been a guess counts for it. */
+Test(token, too_many_failures_of_the_address)
+{
+    static const struct {
+        enum auth_outcome outcome;
+        const char *code;
+        unsigned failed;
+    } cases[] = {{AUTH_FORGED, "bad_token", 1},
+                 {AUTH_MALFORMED, "bad_token", 1},
+                 {AUTH_UNKNOWN, "unknown_credential", 1},
+                 {AUTH_EXPIRED, "token_expired", 0},
+                 {AUTH_NOT_YET, "token_not_yet_valid", 0},
+                 {AUTH_REVOKED, "revoked", 0}};
+
+    r->env.hooks.token_wait = token_wait;
+    r->env.hooks.token_failed = token_failed;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        auth.outcome = cases[i].outcome;
+        failed = 0;
+        is_error("{\"op\":\"token\",\"token\":\"bad\"}", NULL, cases[i].code);
+        cr_assert_eq(failed, cases[i].failed, "%s", cases[i].code);
+    }
+    is_error("{\"op\":\"token\",\"token\":\"good:bob:a\"}", NULL, "other_user");
+    cr_assert_eq(failed, 0, "a good one");
+    auth.checks = 0;
+    waits = 700;
+    is_error("{\"op\":\"token\",\"token\":\"good:ann:a\",\"ref\":1}", "1", "too_many_failures");
+    has(answers("{\"op\":\"token\",\"token\":\"bad\",\"ref\":1}"),
+        "\"},\"data\":{\"retryAfter\":700}}\n");
+    cr_assert_eq(auth.checks + failed, 0);
+    waits = 0;
+    is_ok("{\"op\":\"token\",\"token\":\"good:ann:a\",\"ref\":1}", "1",
+          "{\"expiresAt\":\"2027-01-15T08:10:00.000Z\"}");
+}
+
 Test(token, without_memory)
 {
     struct strbuf out = STRBUF_INIT;

@@ -51,6 +51,11 @@ export class Application {
     res.end(text ?? JSON.stringify(json));
   }
 
+  /** Questions are to be signed with this from now on. */
+  expect(secret) {
+    this.#secret = secret;
+  }
+
   /** From now on it takes questions and says nothing. */
   hold() {
     this.#holds = true;

@@ -1,7 +1,7 @@
 // Certificates, made with the openssl program when a test needs them, and
 // gateways that use them.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -38,15 +38,30 @@ export class Certificates {
     return { crt: this.file(`${name}.crt`), pem: readFileSync(this.file(`${name}.crt`)) };
   }
 
+  /** The request signed, to end at a time (x509 knows days only). */
+  #signUntil(ca, name, until) {
+    const dir = this.file(`${name}.ca`);
+    mkdirSync(dir);
+    writeFileSync(path.join(dir, 'index'), '');
+    writeFileSync(path.join(dir, 'serial'), '1000\n');
+    writeFileSync(path.join(dir, 'conf'), `[ca]\ndefault_ca=own\n[own]\ndatabase=${dir}/index\n`
+      + `serial=${dir}/serial\nnew_certs_dir=${dir}\ndefault_md=sha256\npolicy=any\n`
+      + 'email_in_dn=no\n[any]\ncommonName=supplied\n');
+    this.#run('ca', '-batch', '-notext', '-config', path.join(dir, 'conf'), '-cert', `${ca}.crt`,
+      '-keyfile', `${ca}.key`, '-in', `${name}.csr`, '-out', `${name}.crt`, '-enddate',
+      `${new Date(until).toISOString().replace(/[-:T]|\.\d+/g, '')}`);
+  }
+
   /** A certificate of that CA. */
-  issue(ca, name, { cn = name, san = [] } = {}) {
+  issue(ca, name, { cn = name, san = [], until } = {}) {
     const ext = san.length ? ['-addext', `subjectAltName=${san.join(',')}`] : [];
     this.#key(`${name}.key`);
     this.#run(
       ...['req', '-new', '-key', `${name}.key`, '-out', `${name}.csr`],
       ...['-subj', `/CN=${cn}`, ...ext],
     );
-    this.#run(
+    if (until) this.#signUntil(ca, name, until);
+    else this.#run(
       ...['x509', '-req', '-in', `${name}.csr`, '-CA', `${ca}.crt`, '-CAkey', `${ca}.key`],
       ...['-CAcreateserial', '-days', '2', '-copy_extensions', 'copy', '-out', `${name}.crt`],
     );
