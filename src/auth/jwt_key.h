@@ -73,8 +73,8 @@ int jwt_crypto_failed(int code);
  * kid, ERR_LIMIT, ERR_NOMEM. */
 int jwt_keys_put(struct jwt_keys *k, struct jwt_key *key, struct errmsg *why) FF_USE_RESULT;
 
-/* As many are tried for one token. */
-#define JWT_MAX_TRIES 16
+/* As many are tried for one token, which anybody can send. */
+#define JWT_MAX_TRIES 4
 /* The keys of the algorithm that may have signed: with a kid those of that kid and those
  * without one, else all of them. The number that there are, which may be above
  * JWT_MAX_TRIES. */

@@ -228,6 +228,12 @@ static int prepare(struct revfile *f, struct errmsg *why)
         return errmsg_set(why, ERR_INVALID, "%s: the file of revocations must be a regular file",
                           slurp_shown(f->path, shown));
     }
+    if (st.st_mode & S_IWOTH) {
+        return errmsg_set(why, ERR_INVALID,
+                          "%s: everybody may write this file (mode %04o), and so take revocations "
+                          "back; chmod o-w, better 600, and let the gateway's user own it",
+                          slurp_shown(f->path, shown), (unsigned)st.st_mode & 07777);
+    }
     if (flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno != EWOULDBLOCK) {
         return failed(f->path, "cannot lock it", why);
     }

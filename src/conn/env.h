@@ -57,6 +57,7 @@ enum log_kind {
     LOG_KIND_SLOW,
     LOG_KIND_GAP,
     LOG_KIND_LIMIT,
+    LOG_KIND_SIZE, /* a limit too: METRIC_LIMITED_SIZES */
     LOG_KIND_FORWARDED,
     LOG_KIND_AUTH,
     LOG_KINDS
@@ -103,6 +104,11 @@ int conn_env_init(struct conn_env *env) FF_USE_RESULT;
 /* All streams must be gone. */
 void conn_env_fini(struct conn_env *env);
 
+/* The kind of a line about a limit that has that counter. */
+static inline enum log_kind log_kind_of_limit(enum metric metric)
+{
+    return metric == METRIC_LIMITED_SIZES ? LOG_KIND_SIZE : LOG_KIND_LIMIT;
+}
 /* May a line of that kind be written now? One a second, and all at level debug. */
 bool conn_env_may_log(struct conn_env *env, enum log_kind kind);
 /* For router_deliver; its ctx is the env. */

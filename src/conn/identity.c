@@ -82,6 +82,14 @@ void stream_log(const struct stream *s, enum log_level level, const char *msg, c
     }
 }
 
+void stream_note_limit(const struct stream *s, enum metric metric, const char *option)
+{
+    metrics_inc(s->env->metrics, metric);
+    if (conn_env_may_log(s->env, log_kind_of_limit(metric))) {
+        stream_log(s, LOG_WARN_LVL, "client over a limit", "limit", option);
+    }
+}
+
 void stream_log_lag(const struct stream *s, enum log_level level, const char *msg,
                     const char *because)
 {

@@ -3,11 +3,13 @@
 #include "base/map.h"
 #include "conn/stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct load_user {
     UT_hash_handle hh;
     unsigned streams, names;
+    unsigned part; /* of the table; it is there while it has streams */
     size_t len;
     char user[];
 };
@@ -67,6 +69,7 @@ static struct load_user *obtain(struct loads *l, struct str user, unsigned hash)
         return NULL;
     }
     u->len = user.len;
+    u->part = part_of(hash);
     memcpy(u->user, user.p, user.len);
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, l->part[part_of(hash)].table, u->user, u->len, hash, u);
     if (!u->hh.tbl) {
@@ -76,10 +79,10 @@ static struct load_user *obtain(struct loads *l, struct str user, unsigned hash)
     return u;
 }
 
-static void forget_if_idle(struct loads *l, unsigned part, struct load_user *u)
+static void forget_if_idle(struct loads *l, struct load_user *u)
 {
     if (u->streams == 0) {
-        HASH_DEL(l->part[part].table, u);
+        HASH_DEL(l->part[u->part].table, u);
         free(u);
     }
 }
@@ -94,15 +97,31 @@ static enum load_verdict judge(const struct load_user *u, unsigned streams, unsi
     return max_names && names && u->names + names > max_names ? LOAD_NAMES : LOAD_OK;
 }
 
+struct str load_name(struct str user, const struct grant *g, char room[LOAD_NAME_ROOM])
+{
+    bool key = g && g->s.kind == GRANT_KEY;
+    int n;
+
+    if (user.len) {
+        return user;
+    }
+    if (!g || !g->s.id.len || (!key && g->s.kind != GRANT_CLIENT)) {
+        return STR_NONE;
+    }
+    n = snprintf(room, LOAD_NAME_ROOM, "\x01%s:%.*s", key ? "key" : "jti", (int)g->s.id.len,
+                 g->s.id.p);
+    return (struct str){room, n < LOAD_NAME_ROOM ? (size_t)n : LOAD_NAME_ROOM - 1};
+}
+
 enum load_verdict loads_enter(struct loads *l, struct str user, unsigned names,
-                              unsigned max_streams, unsigned max_names, bool *counted)
+                              unsigned max_streams, unsigned max_names, struct load_user **counted)
 {
     unsigned hash = map_hash(l->seed, user);
     unsigned part = part_of(hash);
     enum load_verdict v = LOAD_OK;
     struct load_user *u;
 
-    *counted = false;
+    *counted = NULL;
     pthread_mutex_lock(&l->part[part].lock);
     u = obtain(l, user, hash);
     if (u) {
@@ -110,45 +129,34 @@ enum load_verdict loads_enter(struct loads *l, struct str user, unsigned names,
         if (v == LOAD_OK) {
             u->streams++;
             u->names += names;
-            *counted = true;
+            *counted = u;
         }
-        forget_if_idle(l, part, u);
+        forget_if_idle(l, u);
     }
     pthread_mutex_unlock(&l->part[part].lock);
     return v;
 }
 
-void loads_leave(struct loads *l, struct str user, unsigned names)
+void loads_leave(struct loads *l, struct load_user *u, unsigned names)
 {
-    unsigned hash = map_hash(l->seed, user);
-    unsigned part = part_of(hash);
-    struct load_user *u;
+    pthread_mutex_t *lock = &l->part[u->part].lock; /* u may be gone before it is let go */
 
-    pthread_mutex_lock(&l->part[part].lock);
-    u = find(l, user, hash);
-    if (u) {
-        u->streams--;
-        u->names -= names;
-        forget_if_idle(l, part, u);
-    }
-    pthread_mutex_unlock(&l->part[part].lock);
+    pthread_mutex_lock(lock);
+    u->streams--;
+    u->names -= names;
+    forget_if_idle(l, u);
+    pthread_mutex_unlock(lock);
 }
 
 /* `by` more or fewer subscriptions; false if that is over `max` (0: never). */
-static bool change(struct loads *l, struct str user, int by, unsigned max)
+static bool change(struct loads *l, struct load_user *u, int by, unsigned max)
 {
-    unsigned hash = map_hash(l->seed, user);
-    unsigned part = part_of(hash);
-    struct load_user *u;
-    bool ok = true;
+    bool ok;
 
-    pthread_mutex_lock(&l->part[part].lock);
-    u = find(l, user, hash);
-    if (u) {
-        ok = by < 0 || judge(u, 0, (unsigned)by, 0, max) == LOAD_OK;
-        u->names += ok ? (unsigned)by : 0;
-    }
-    pthread_mutex_unlock(&l->part[part].lock);
+    pthread_mutex_lock(&l->part[u->part].lock);
+    ok = by < 0 || judge(u, 0, (unsigned)by, 0, max) == LOAD_OK;
+    u->names += ok ? (unsigned)by : 0;
+    pthread_mutex_unlock(&l->part[u->part].lock);
     return ok;
 }
 
@@ -161,21 +169,13 @@ void load_adopt(struct stream *s, const struct stream_intro *intro)
     load_sync(s); /* what it was not given, for example */
 }
 
-static void note(struct stream *s, enum metric metric, const char *option)
-{
-    metrics_inc(s->env->metrics, metric);
-    if (conn_env_may_log(s->env, LOG_KIND_LIMIT)) {
-        stream_log(s, LOG_WARN_LVL, "subscription over a limit", "limit", option);
-    }
-}
-
 bool load_grow(struct stream *s, struct str name)
 {
     if (!s->loaded || stream_has_name(s, name)) {
         return true;
     }
-    if (!change(s->env->loads, stream_user(s), 1, s->env->opt->max_channels_user)) {
-        note(s, METRIC_LIMITED_USERS, "max-channels-per-user");
+    if (!change(s->env->loads, s->loaded, 1, s->env->opt->max_channels_user)) {
+        stream_note_limit(s, METRIC_LIMITED_USERS, "max-channels-per-user");
         return false;
     }
     s->loaded_names++;
@@ -188,7 +188,7 @@ void load_sync(struct stream *s)
 
     if (s->loaded) {
         n = stream_name_count(s) & 0x7fffff;
-        (void)change(s->env->loads, stream_user(s), (int)n - (int)s->loaded_names, 0);
+        (void)change(s->env->loads, s->loaded, (int)n - (int)s->loaded_names, 0);
         s->loaded_names = n & 0x7fffff;
     }
 }
@@ -196,8 +196,8 @@ void load_sync(struct stream *s)
 void load_drop(struct stream *s)
 {
     if (s->loaded) {
-        loads_leave(s->env->loads, stream_user(s), s->loaded_names);
-        s->loaded = 0;
+        loads_leave(s->env->loads, s->loaded, s->loaded_names);
+        s->loaded = NULL;
     }
 }
 
@@ -220,6 +220,6 @@ bool load_refuses(struct stream *s, struct str name)
     if (stream_has_name(s, name) || !load_is_full(s->env, name)) {
         return false;
     }
-    note(s, METRIC_LIMITED_CHANNELS, "max-subscribers-for");
+    stream_note_limit(s, METRIC_LIMITED_CHANNELS, "max-subscribers-for");
     return true;
 }

@@ -1,10 +1,12 @@
 /* load.h - how many streams each user has, and how many subscriptions they have together.
+ * Who has no user counts by the key or the token that it showed.
  * Shared by all shards; any thread. Only what is limited is counted. */
 #ifndef FF_CONN_LOAD_H
 #define FF_CONN_LOAD_H
 
 #include "base/err.h"
 #include "base/str.h"
+#include "core/grant.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -34,13 +36,18 @@ enum load_verdict {
 int loads_init(struct loads *l, uint64_t seed) FF_USE_RESULT;
 void loads_fini(struct loads *l);
 
+/* For whom a stream of this user and grant counts: the user, else "\x01key:ID" or "\x01jti:ID",
+ * which are no users' names; empty: for nobody. In `room`, or borrowed. */
+#define LOAD_NAME_ROOM 160
+struct str load_name(struct str user, const struct grant *g, char room[LOAD_NAME_ROOM]);
+
 /* A stream of the user with so many subscriptions begins; 0 is no limit. It counts if the
- * answer is LOAD_OK and *counted is set: not without memory. */
+ * answer is LOAD_OK and *counted is not NULL, as it is without memory. */
 enum load_verdict loads_enter(struct loads *l, struct str user, unsigned names,
-                              unsigned max_streams, unsigned max_names, bool *counted)
+                              unsigned max_streams, unsigned max_names, struct load_user **counted)
     FF_USE_RESULT;
-/* One that counted, with as many subscriptions as it has now, is gone. */
-void loads_leave(struct loads *l, struct str user, unsigned names);
+/* One that counted for `u`, with as many subscriptions as it has now, is gone. */
+void loads_leave(struct loads *l, struct load_user *u, unsigned names);
 
 /* ---- of a stream, on its shard's thread ---- */
 

@@ -47,6 +47,7 @@ enum stream_timer {
 #define STREAM_TIMER_KINDS 16
 
 struct grant;
+struct load_user;
 struct stream_access;
 struct stream_slow;
 struct stream_replay;
@@ -68,8 +69,7 @@ struct stream {
     uint8_t read_paused : 1;    /* no more is read until the queue is short */
     uint8_t lagging : 1;        /* conn/slow.h: was blocked, and something still waits */
     uint8_t from_proxy : 1;     /* a trusted proxy's own: its address has no limits */
-    uint32_t loaded : 1;        /* conn/load.h: it counts for its user, */
-    uint32_t loaded_names : 23; /* and so many of its subscriptions */
+    uint32_t loaded_names : 24; /* as many of its subscriptions count, see `loaded` */
     uint64_t position;          /* seq of the newest message put, or as resumed */
     uint64_t messages, bytes;
     uint64_t active_ms; /* monotonic: last byte in or out */
@@ -80,6 +80,7 @@ struct stream {
     char *meta;                    /* JSON object, or NULL */
     struct stream_slow *slow;      /* it lags; or NULL */
     struct stream_replay *replays; /* what it is yet to get from history */
+    struct load_user *loaded;      /* for whom it counts, or NULL: conn/load.h */
     struct stream_access *access;  /* what it may do; NULL: everything (conn/access.h) */
     const char *end_reason;        /* static text */
     void *owner;           /* for the HTTP floor: what it must be told of the end, or NULL */
@@ -105,7 +106,7 @@ struct stream_intro {
     const struct str *signed_names; /* those that it showed a good signature for */
     unsigned nsigned;
     bool from_proxy;          /* see struct stream */
-    bool loaded;              /* it counts for its user, with nnames subscriptions: conn/load.h */
+    struct load_user *loaded; /* it counts for that, with nnames subscriptions: conn/load.h */
     struct position position; /* where it wants to begin */
     void *owner;              /* see struct stream */
 };
@@ -196,7 +197,10 @@ void stream_timer_fired(struct wheel_timer *t);
  * `value` (both may be NULL). */
 void stream_log(const struct stream *s, enum log_level level, const char *msg, const char *key,
                 const char *value);
-/* The same, with how much waits for it and since when; `because` may be NULL. */
+/* Counts what a client asks for over a limit, and logs it with the option's name: one line a
+ * second for all of them, and one for sizes. */
+void stream_note_limit(const struct stream *s, enum metric metric, const char *option);
+/* A log line, with how much waits for it and since when; `because` may be NULL. */
 void stream_log_lag(const struct stream *s, enum log_level level, const char *msg,
                     const char *because);
 /* The secret that lets a client act as this connection over plain requests. */

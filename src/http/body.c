@@ -58,6 +58,7 @@ int body_read(struct request *rq, const struct body_form *form, const struct jso
     int rc;
 
     if (rq->body.len > rq->srv->env->opt->max_message) {
+        note_size(rq, "max-message");
         (void)errmsg_set(&rq->why, 0, "%s is over max-message", form->what);
         *p = (struct problem){.status = 413, .code = "message_too_large", .detail = rq->why.text};
         return ERR_INVALID;

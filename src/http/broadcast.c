@@ -63,6 +63,7 @@ static enum MHD_Result batch_too_large(struct request *rq, unsigned max)
     char text[128];
     struct problem p = {.status = 413, .code = "batch_too_large", .detail = text};
 
+    note_size(rq, "max-batch");
     snprintf(text, sizeof(text), "a batch may have at most %u publications (max-batch); split it",
              max);
     return respond_problem(rq, &p);

@@ -159,6 +159,7 @@ static int parse_direct(struct request *rq, struct publish *p, struct problem *p
     int rc;
 
     if (rq->body.len > rq->srv->env->opt->max_message) {
+        note_size(rq, "max-message");
         *problem = (struct problem){.status = 413,
                                     .code = "message_too_large",
                                     .detail = "the message is over max-message"};

@@ -131,6 +131,7 @@ void http_timer_fired(struct wheel_timer *t)
                      t->kind == HTTP_TIMER_HEADER ? "request headers not finished in time"
                      : t->kind == HTTP_TIMER_BODY ? "request body not finished in time"
                                                   : "answer not taken in time",
+                     "limit", t->kind == HTTP_TIMER_HEADER ? "header-timeout" : "body-timeout",
                      "peer", peer_text(&hc->peer, peer));
         }
         if (!hc->answered) {

@@ -2,6 +2,7 @@
 #include "http/asking.h"
 #include "http/lane_json.h"
 #include "http/request.h"
+#include "http/throttle.h"
 
 #include "base/clock.h"
 #include "proto/json.h"
@@ -174,6 +175,10 @@ enum MHD_Result get_history(struct request *rq)
     if (read_query(rq, &h.q, &result) != 0) {
         return result;
     }
+    /* Before the application is asked, and not again with its answer. */
+    if (rq->asked == ASKED_NOT && throttle_read(rq, &result) != 0) {
+        return result;
+    }
     if (!permit_subscribe(rq->srv->env->opt, rq->grant, h.q.name) &&
         asking_may_subscribe(rq, h.q.name)) {
         if (rq->asked == ASKED_NOT) {
@@ -207,5 +212,6 @@ enum MHD_Result get_history(struct request *rq)
         frame_unref(h.frames[i]);
     }
     free(h.frames);
+    throttle_was_read(rq, out->len);
     return answer(rq, &h);
 }

@@ -168,6 +168,7 @@ static int parse(struct request *rq, struct str text, const struct json_node **r
     int rc;
 
     if (text.len > rq->srv->env->opt->max_message) {
+        note_size(rq, "max-message");
         (void)errmsg_set(&r->text, 0,
                          "the publication has %zu bytes; %llu are allowed (max-message)", text.len,
                          (unsigned long long)rq->srv->env->opt->max_message);

@@ -24,6 +24,8 @@ enum rate_kind {
     RATE_PUBLISH_USER,
     RATE_PUBLISH_PEER, /* by network */
     RATE_PREFIX,       /* by prefix: rate-for */
+    RATE_READ_USER,    /* by user: read-rate, read-bytes */
+    RATE_READ_PEER,    /* by network */
     RATE_KINDS
 };
 

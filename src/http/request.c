@@ -117,6 +117,7 @@ static enum MHD_Result too_large(struct request *rq)
 {
     char text[128];
 
+    note_size(rq, "max-body");
     snprintf(text, sizeof(text), "the body may have at most %llu bytes (max-body)",
              (unsigned long long)rq->srv->env->opt->max_body);
     return problem(rq, 413, "body_too_large", text);

@@ -146,6 +146,12 @@ enum MHD_Result respond_refused_for(struct request *rq, int status, const char *
 
 /* The event that tells an EventSource why, and when to come back. */
 void add_refusal(struct conn_env *env, const char *code, uint64_t least_ms, struct strbuf *out);
+/* Counts and logs what is over a limit, with the option's name; `who` may be empty. One line a
+ * second for all of them, and one for sizes. */
+void note_limit(struct conn_env *env, const struct peer *client, enum metric metric,
+                const char *option, struct str who);
+/* The same for a request that is larger than the option allows. */
+void note_size(struct request *rq, const char *option);
 /* Counts and logs a refusal because too much waits already. */
 void note_overload(struct request *rq, const char *limit);
 /* respond_refused with the limit that the connection is over, or else with the

@@ -277,6 +277,23 @@ enum MHD_Result respond_refused(struct request *rq, int status, const char *code
     return respond_refused_for(rq, status, code, detail, rq->srv->env->opt->retry);
 }
 
+void note_limit(struct conn_env *env, const struct peer *client, enum metric metric,
+                const char *option, struct str who)
+{
+    char peer[PEER_TEXT_MAX], name[NAME_SHOW_MAX];
+
+    metrics_inc(env->metrics, metric);
+    if (conn_env_may_log(env, log_kind_of_limit(metric))) {
+        log_warn(env->log, "request over a limit", "limit", option, "peer", peer_text(client, peer),
+                 "who", who.len ? name_show(who, name) : NULL);
+    }
+}
+
+void note_size(struct request *rq, const char *option)
+{
+    note_limit(rq->srv->env, &rq->client, METRIC_LIMITED_SIZES, option, STR_NONE);
+}
+
 void note_overload(struct request *rq, const char *limit)
 {
     struct conn_env *env = rq->srv->env;

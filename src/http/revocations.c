@@ -120,6 +120,10 @@ static enum MHD_Result respond_failed(struct request *rq, int rc)
                         .retry_after_s = 1,
                         .detail = rq->why.text};
 
+    if (rc == ERR_LIMIT) {
+        note_limit(rq->srv->env, &rq->client, METRIC_LIMITED_REVOCATIONS, "max-revocations",
+                   STR_NONE);
+    }
     return rc == ERR_NOMEM ? respond_nomem(rq) : respond_problem(rq, &p);
 }
 

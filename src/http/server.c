@@ -169,6 +169,17 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **req_cls,
     }
 }
 
+/* Nothing but its log says that libmicrohttpd refused a head for its size, not even whose. */
+static void note_head(struct http_server *srv, const char *text)
+{
+    if (strstr(text, "response code is 431") || strstr(text, "response code is 414")) {
+        metrics_inc(srv->env->metrics, METRIC_LIMITED_SIZES);
+        if (conn_env_may_log(srv->env, LOG_KIND_SIZE)) {
+            log_warn(srv->env->log, "request over a limit", "limit", "max-header");
+        }
+    }
+}
+
 /* Peers cause most of these lines, at will. */
 static void on_log(void *cls, const char *fmt, va_list ap)
 {
@@ -176,10 +187,11 @@ static void on_log(void *cls, const char *fmt, va_list ap)
     char text[256];
     size_t n;
 
+    vsnprintf(text, sizeof(text), fmt, ap);
+    note_head(srv, text);
     if (!log_enabled(srv->env->log, LOG_DEBUG_LVL)) {
         return;
     }
-    vsnprintf(text, sizeof(text), fmt, ap);
     /* Of sockets that are none of TCP: unix paths, and the pairs that TLS has. */
     if (strstr(text, "TCP_NODELAY") || strstr(text, "TCP_CORK") || strstr(text, "push the data")) {
         return;

@@ -122,6 +122,7 @@ static int read_channels(struct request *rq, struct stream_start *st, enum MHD_R
             continue;
         }
         if (st->intro.nnames == max) {
+            note_size(rq, "max-channels-per-client");
             snprintf(why.text, sizeof(why.text),
                      "a client may subscribe to %u channels (max-channels-per-client)", max);
             return refuse(rq, result, "too_many_channels", "channel", why.text);
@@ -170,6 +171,7 @@ static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Resul
         return ERR_NOMEM;
     }
     if (len > rq->srv->env->opt->max_meta) {
+        note_size(rq, "max-meta");
         snprintf(why, sizeof(why), "meta has %zu bytes; %llu are allowed (max-meta)", len,
                  (unsigned long long)rq->srv->env->opt->max_meta);
         return refuse(rq, result, "bad_meta", "meta", why);

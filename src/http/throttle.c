@@ -4,24 +4,9 @@
 #include "conn/load.h"
 #include "http/publishing.h"
 
-#include <stdio.h>
-
-/* One log line a second for all of them; each is counted. */
-static void note_of(struct conn_env *env, const struct peer *client, enum metric metric,
-                    const char *option, struct str who)
-{
-    char peer[PEER_TEXT_MAX], name[NAME_SHOW_MAX];
-
-    metrics_inc(env->metrics, metric);
-    if (conn_env_may_log(env, LOG_KIND_LIMIT)) {
-        log_warn(env->log, "request over a limit", "limit", option, "peer", peer_text(client, peer),
-                 "who", who.len ? name_show(who, name) : NULL);
-    }
-}
-
 static void note(struct request *rq, enum metric metric, const char *option, struct str who)
 {
-    note_of(rq->srv->env, &rq->client, metric, option, who);
+    note_limit(rq->srv->env, &rq->client, metric, option, who);
 }
 
 static unsigned retry_seconds(uint64_t wait_ms)
@@ -69,7 +54,7 @@ static uint64_t auth_wait(struct http_server *srv, const struct peer *client, bo
     if (rates_may(r, &u, srv->env->now_ms, &over)) {
         return 0;
     }
-    note_of(srv->env, client, METRIC_LIMITED_FAILURES, "auth-failure-rate", STR_NONE);
+    note_limit(srv->env, client, METRIC_LIMITED_FAILURES, "auth-failure-rate", STR_NONE);
     return over.wait_ms ? over.wait_ms : 1;
 }
 
@@ -230,7 +215,7 @@ bool throttle_publication(struct request *rq, const struct grant *g, const struc
     return ask_publisher(&q, g) && ask_prefixes(&q);
 }
 
-/* ---- streams ---- */
+/* ---- what is read ---- */
 
 static int refuse(struct request *rq, enum MHD_Result *result, const char *code, const char *detail,
                   uint64_t wait_ms)
@@ -238,6 +223,59 @@ static int refuse(struct request *rq, enum MHD_Result *result, const char *code,
     *result = respond_refused_for(rq, 429, code, detail, wait_ms);
     return ERR_LIMIT;
 }
+
+/* Whose reading it is; false: nobody's who is limited. */
+static bool reader(struct request *rq, struct peer *network, struct rate_use *u)
+{
+    const struct options *opt = rq->srv->env->opt;
+    const struct grant_spec *g = &rq->grant->s;
+
+    if ((!opt->read_rate && !opt->read_bytes) ||
+        (g->kind != GRANT_CLIENT && g->kind != GRANT_ANONYMOUS)) {
+        return false;
+    }
+    *u = (struct rate_use){.kind = RATE_READ_USER,
+                           .who = g->user,
+                           .limit = {opt->read_rate, opt->read_bytes, opt->rate_window}};
+    if (!g->user.len) {
+        u->kind = RATE_READ_PEER;
+        u->who = address(&rq->client, network);
+    }
+    return g->user.len || !rq->from_proxy;
+}
+
+int throttle_read(struct request *rq, enum MHD_Result *result)
+{
+    struct rate_over over;
+    struct peer network;
+    struct rate_use u;
+    const char *option;
+
+    if (!reader(rq, &network, &u)) {
+        return 0;
+    }
+    u.count = 1;
+    if (rates_take(&rq->srv->shared->rates, &u, rq->srv->env->now_ms, &over)) {
+        return 0;
+    }
+    option = over.bytes ? "read-bytes" : "read-rate";
+    note(rq, METRIC_LIMITED_READS, option, u.kind == RATE_READ_USER ? u.who : STR_NONE);
+    (void)errmsg_set(&rq->why, 0, "more is read than %s allows; come back later", option);
+    return refuse(rq, result, "rate_limited", rq->why.text, over.wait_ms);
+}
+
+void throttle_was_read(struct request *rq, size_t bytes)
+{
+    struct peer network;
+    struct rate_use u;
+
+    if (reader(rq, &network, &u)) {
+        u.bytes = bytes;
+        rates_charge(&rq->srv->shared->rates, &u, rq->srv->env->now_ms);
+    }
+}
+
+/* ---- streams ---- */
 
 /* A client behind a proxy has no connection of its own: its streams count as such. */
 static int ask_address(struct request *rq, struct stream_start *st, enum MHD_Result *result)
@@ -268,7 +306,8 @@ static int ask_address(struct request *rq, struct stream_start *st, enum MHD_Res
     return 0;
 }
 
-static int ask_user_rate(struct request *rq, struct str user, enum MHD_Result *result)
+static int ask_user_rate(struct request *rq, struct str user, struct str shown,
+                         enum MHD_Result *result)
 {
     const struct options *opt = rq->srv->env->opt;
     struct rate_use u = {.kind = RATE_USER_CONNECT,
@@ -280,9 +319,10 @@ static int ask_user_rate(struct request *rq, struct str user, enum MHD_Result *r
     if (rates_take(&rq->srv->shared->rates, &u, rq->srv->env->now_ms, &over)) {
         return 0;
     }
-    note(rq, METRIC_LIMITED_USERS, "user-connect-rate", user);
+    note(rq, METRIC_LIMITED_USERS, "user-connect-rate", shown);
     return refuse(rq, result, "rate_limited",
-                  "this user begins too many streams a second (user-connect-rate); come back later",
+                  "this user, key or token begins too many streams a second "
+                  "(user-connect-rate); come back later",
                   over.wait_ms);
 }
 
@@ -290,7 +330,9 @@ static int ask_user(struct request *rq, struct stream_start *st, enum MHD_Result
 {
     struct conn_env *env = rq->srv->env;
     const struct options *opt = env->opt;
-    struct str user = st->intro.user;
+    char room[LOAD_NAME_ROOM];
+    struct str user = load_name(st->intro.user, st->intro.grant, room);
+    struct str shown = st->intro.user.len ? user : rq->grant->s.id;
 
     if (user.len == 0) {
         return 0;
@@ -301,20 +343,22 @@ static int ask_user(struct request *rq, struct stream_start *st, enum MHD_Result
         case LOAD_OK:
             break;
         case LOAD_STREAMS:
-            note(rq, METRIC_LIMITED_USERS, "max-connections-per-user", user);
+            note(rq, METRIC_LIMITED_USERS, "max-connections-per-user", shown);
             return refuse(rq, result, "too_many_streams",
-                          "this user has as many streams as it may (max-connections-per-user); "
+                          "this user, key or token has as many streams as it may "
+                          "(max-connections-per-user); "
                           "close one or come back later",
                           opt->retry);
         case LOAD_NAMES:
-            note(rq, METRIC_LIMITED_USERS, "max-channels-per-user", user);
-            return refuse(rq, result, "too_many_channels",
-                          "the streams of this user would have more subscriptions together than "
-                          "they may (max-channels-per-user); end some or come back later",
-                          opt->retry);
+            note(rq, METRIC_LIMITED_USERS, "max-channels-per-user", shown);
+            return refuse(
+                rq, result, "too_many_channels",
+                "the streams of this user, key or token would have more subscriptions "
+                "together than they may (max-channels-per-user); end some or come back later",
+                opt->retry);
         }
     }
-    return ask_user_rate(rq, user, result);
+    return ask_user_rate(rq, user, shown, result);
 }
 
 static int ask_channels(struct request *rq, const struct stream_start *st, enum MHD_Result *result)
@@ -351,7 +395,7 @@ void throttle_taken(struct stream_start *st)
         limits_uncount(&st->srv->shared->limits, &st->hc->peer);
     }
     st->address_counted = false;
-    st->intro.loaded = false;
+    st->intro.loaded = NULL;
 }
 
 void throttle_give_back(struct stream_start *st)
@@ -360,8 +404,8 @@ void throttle_give_back(struct stream_start *st)
         limits_uncount(&st->srv->shared->limits, &st->intro.peer);
     }
     if (st->intro.loaded) {
-        loads_leave(st->srv->env->loads, st->intro.user, st->intro.nnames);
+        loads_leave(st->srv->env->loads, st->intro.loaded, st->intro.nnames);
     }
     st->address_counted = false;
-    st->intro.loaded = false;
+    st->intro.loaded = NULL;
 }

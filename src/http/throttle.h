@@ -25,6 +25,15 @@ void throttle_token_failed(struct http_server *srv, const struct stream *s);
 bool throttle_publication(struct request *rq, const struct grant *g, const struct publish *p,
                           size_t bytes, struct refusal *r) FF_USE_RESULT;
 
+/* ---- read-rate, read-bytes ---- */
+
+/* May a client read something now that is no stream? Then the request counts: 0. Else an answer
+ * is queued and *result set. Keys, and open mode, are not limited. */
+int throttle_read(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
+/* So many bytes were read: known only afterwards, so the last answer may be one too much, which
+ * is then waited for. */
+void throttle_was_read(struct request *rq, size_t bytes);
+
 /* ---- streams ---- */
 
 /* May the stream begin, for its address (behind a trusted proxy), its user and its channels?

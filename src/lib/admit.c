@@ -29,11 +29,16 @@ static void name(struct shard *s, struct accepted *a)
     a->over = limits_name(&sh->limits, &a->peer, s->env.opt->max_per_address, a->over);
 }
 
+/* With TLS being told costs a handshake: more than that would be the flood's work done for it. */
 static bool may_go_on(struct shard *s, const struct accepted *a)
 {
-    bool address = a->over == LIMIT_ADDRESS || a->over == LIMIT_RATE;
+    static const struct bucket_rate handshakes = {.per_s = 20, .window_ms = 1000};
 
-    return !address || limits_may_tell(&s->gw->shared.limits);
+    if (a->over != LIMIT_ADDRESS && a->over != LIMIT_RATE) {
+        return true;
+    }
+    return limits_may_tell(&s->gw->shared.limits) &&
+           (!a->tls || bucket_take(&s->told, &handshakes, 1, s->env.now_ms, NULL));
 }
 
 bool admit_connection(struct shard *s, struct accepted *a, bool scarce)

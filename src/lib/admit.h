@@ -6,7 +6,7 @@
 
 /* Counts the connection and sets a->over; its address counts only if no PROXY header is to name
  * another one. False: it is to be given up, for others must not wait behind an address that fills
- * what is kept for being told. */
+ * what is kept for being told, nor for its handshakes. */
 bool admit_connection(struct shard *s, struct accepted *a, bool scarce) FF_USE_RESULT;
 /* The PROXY header named the peer, a->peer. As above. */
 bool admit_named(struct shard *s, struct accepted *a) FF_USE_RESULT;

@@ -74,6 +74,7 @@ struct shard {
     struct mail slow_mail; /* wakes it: too much waits for slow clients */
     atomic_bool slow_asked;
     struct log_limit refusals;
+    struct bucket told;           /* over a limit of their address, by TLS: admit.c */
     struct wheel_timer log_timer; /* durable.h; runs on the first shard */
     bool log_behind;              /* tidying the log is not through */
 };

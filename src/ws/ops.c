@@ -62,6 +62,7 @@ static void op_meta(struct op *op)
     }
     json_minify(&sb, n->raw);
     if (sb.len > op->s->env->opt->max_meta) {
+        stream_note_limit(op->s, METRIC_LIMITED_SIZES, "max-meta");
         snprintf(text, sizeof(text), "meta has %zu bytes; %llu are allowed (max-meta)", sb.len,
                  (unsigned long long)op->s->env->opt->max_meta);
         op_reply_error(op, "too_large", text);

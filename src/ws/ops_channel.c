@@ -151,6 +151,7 @@ static bool has_room(struct op *op, struct str name)
     if (stream_name_count(op->s) < max || stream_has_name(op->s, name)) {
         return may_grow(op, name);
     }
+    stream_note_limit(op->s, METRIC_LIMITED_SIZES, "max-channels-per-client");
     (void)errmsg_set(&why, 0,
                      "a client may subscribe to %u channels (max-channels-per-client); "
                      "unsubscribe from one first",

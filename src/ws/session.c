@@ -126,6 +126,9 @@ static void violation(struct ws_stream *c, uint16_t code)
     char text[NUM_LEN];
 
     metrics_inc(c->s.env->metrics, METRIC_WS_VIOLATIONS);
+    if (code == 1009) {
+        stream_note_limit(&c->s, METRIC_LIMITED_SIZES, "max-message");
+    }
     if (conn_env_may_log(c->s.env, LOG_KIND_VIOLATION)) {
         stream_log(&c->s, LOG_INFO_LVL, "WebSocket protocol violation", "code",
                    num_text(text, code));

@@ -143,6 +143,45 @@ test('--max-connections-per-address', async (t) => {
   );
 });
 
+test('what is too large is counted, and logged with the name of the limit', async (t) => {
+  const d = await daemonFor(t, { args: ['--shards', '1', '--log-level', 'debug', '--max-body', '8k',
+    '--max-message', '1k', '--max-batch', '2', '--max-channels-per-client', '2',
+    '--max-meta', '10', '--max-header', '4k'] });
+  const counted = async () =>
+    Number(/^fanfare_limited_sizes_total (\d+)$/m.exec((await get(d, '/metrics')).text)[1]);
+  const big = (n) => JSON.stringify({ channel: 'a', data: 'x'.repeat(n) });
+  const meta = encodeURIComponent('{"a":"0123456789"}');
+  const ws = await Ws.open(d, '/ws?channel=a&channel=b');
+  const { clientId } = (await ws.control('connected')).json.data;
+  const cases = [
+    ['max-body', () => post(d, '/broadcast', big(9000)), 413],
+    ['max-message', () => post(d, '/broadcast', big(2000)), 413],
+    ['max-message', () => post(d, '/broadcast', `[${big(2000)}]`), 200],
+    ['max-message', () => post(d, `/clients/${clientId}/messages`, big(2000)), 413],
+    ['max-batch', () => post(d, '/broadcast', `[${big(1)},${big(1)},${big(1)}]`), 413],
+    ['max-channels-per-client', () => get(d, '/events?channel=a&channel=b&channel=c'), 400],
+    ['max-meta', () => get(d, `/events?meta=${meta}`), 400],
+    ['max-header', () => get(d, '/health', { 'X-A': 'x'.repeat(9000) }), 431],
+    ['max-header', () => get(d, `/health?a=${'x'.repeat(9000)}`), 414],
+    ['max-channels-per-client', () => ws.op({ op: 'subscribe', channel: 'c' })],
+    ['max-meta', () => ws.op({ op: 'meta', meta: { a: '0123456789' } })],
+    ['max-message', async () => {
+      ws.send('x'.repeat(2000));
+      assert.equal((await ws.waitClosed()).code, 1009);
+    }],
+  ];
+  let n = 0;
+  for (const [option, cause, status] of cases) {
+    const lines = () => d.stderr.filter((l) => l.includes(`over a limit`) && l.includes(`limit=${option}`));
+    const before = lines().length;
+    const res = await cause();
+    if (status) assert.equal(res.status, status, `${option}: ${res.text}`);
+    await poll(() => (lines().length === before + 1 ? true : undefined), { what: `a line: ${option}` });
+    assert.match(lines().at(-1), / warn /);
+    assert.equal(await counted(), ++n, option);
+  }
+});
+
 test('--max-body: with a length, chunked, and after our own send failed', async (t) => {
   const d = await daemonFor(t, { args: ['--max-body', '8k', '--max-message', '8k'] });
   const by = await Bystander.open(d);

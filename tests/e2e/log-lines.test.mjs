@@ -134,13 +134,13 @@ const violation = (bytes, code) => ({
 });
 
 /** A connection on which something is begun and not finished. */
-const unfinished = (msg, begin) => ({
+const unfinished = (msg, limit, begin) => ({
   level: 'info',
   msg,
   async cause(d) {
     const c = await RawConn.open(d);
     await begin(d, c);
-    return { peer: peerOf(c) };
+    return { peer: peerOf(c), limit };
   },
 });
 
@@ -237,13 +237,13 @@ const cases = {
       return who;
     },
   },
-  'headers that do not end': unfinished('request headers not finished in time', (d, c) =>
+  'headers that do not end': unfinished('request headers not finished in time', 'header-timeout', (d, c) =>
     c.write('GET /health HTTP/1.1\r\nX-A: '),
   ),
-  'a body that does not end': unfinished('request body not finished in time', (d, c) =>
+  'a body that does not end': unfinished('request body not finished in time', 'body-timeout', (d, c) =>
     c.write(requestBytes(d, posted('{', { 'Content-Length': '100' }))),
   ),
-  'answers that are not taken': unfinished('answer not taken in time', async (d, c) => {
+  'answers that are not taken': unfinished('answer not taken in time', 'body-timeout', async (d, c) => {
     c.pause();
     const one = requestBytes(d, { path: '/metrics' });
     c.write(Buffer.concat(Array.from({ length: 4000 }, () => one)));

@@ -194,6 +194,129 @@ test('--max-channels-per-user: of all streams together', async (t) => {
   assert.equal((await sub(await Ws.live(d, '/ws'), 'f')).ok, true, 'nobody in particular');
 });
 
+test('streams of a key, and of a token without a user, count as those of a user do', async (t) => {
+  const shop = key('shop', everything), blog = key('blog', everything);
+  const d = await keyed(t, [shop, blog], '--max-connections-per-user', '2',
+    '--max-channels-per-user', '3', '--anonymous', '--log-level', 'debug');
+  const nameless = (jti) => bearer(token(SECRET, { exp: now() + 300, jti }));
+  for (const [who, other] of [[bearer(shop.text), bearer(blog.text)],
+    [nameless('one'), nameless('two')], [nameless('shop'), nameless('blog')]]) {
+    const a = await Ws.live(d, '/ws?channel=a&channel=b', { headers: who });
+    assert.equal((await a.op({ op: 'subscribe', channel: 'c' })).ok, true);
+    assert.equal((await a.op({ op: 'subscribe', channel: 'd' })).error.code, 'too_many_channels');
+    await Ws.live(d, '/ws', { headers: who });
+    await refusedStream(d, '/events', 'too_many_streams', { headers: who });
+    (await Sse.live(d, '/events', { headers: other })).close();
+    a.close();
+    await eventually(() => Sse.live(d, '/events', { headers: who }).catch(() => assert.fail('full')),
+      'a place again');
+  }
+  // Nobody at all is told apart by the address alone.
+  for (let i = 0; i < 4; i++) await Ws.live(d, '/ws?channel=a');
+  const jti = token(SECRET, { exp: now() + 300 });
+  for (let i = 0; i < 4; i++) await Ws.live(d, '/ws?channel=a', { headers: bearer(jti) });
+  await d.waitForLog(/limit=max-connections-per-user peer=\S+ who=shop/);
+});
+
+test('a stream counts for the token that it began with, whatever renews it', async (t) => {
+  const d = await keyed(t, [key('shop', everything)], '--max-connections-per-user', '1');
+  const nameless = (jti) => token(SECRET, { exp: now() + 300, jti });
+  const a = await Ws.live(d, '/ws', { headers: bearer(nameless('one')) });
+  assert.equal((await a.op({ op: 'token', token: nameless('two') })).ok, true);
+  const b = await Ws.live(d, '/ws', { headers: bearer(nameless('two')) });
+  await refusedStream(d, '/events', 'too_many_streams', { headers: bearer(nameless('one')) });
+  a.close();
+  await eventually(async () => (await Ws.live(d, '/ws', { headers: bearer(nameless('one')) })
+    .catch(() => assert.fail('full'))).close(), 'a place again');
+  b.close();
+});
+
+test('--user-connect-rate by key', async (t) => {
+  const shop = key('shop', everything), blog = key('blog', everything);
+  const d = await keyed(t, [shop, blog], '--user-connect-rate', '1');
+  const as = (k) => ({ headers: bearer(k.text) });
+  for (let i = 0; i < 2; i++) (await Sse.live(d, '/events', as(shop))).close();
+  await refusedStream(d, '/events', 'rate_limited', as(shop));
+  (await Sse.live(d, '/events', as(blog))).close();
+  (await Sse.live(d, '/events?userId=ann', as(shop))).close();
+});
+
+// ---- reading ------------------------------------------------------------------
+
+const history = '/channels/a/history';
+
+test('--read-rate: by user and by address; keys and streams are free', async (t) => {
+  const shop = key('shop', everything);
+  const d = await keyed(t, [shop], '--read-rate', '1', '--anonymous');
+  const at = (headers, from) => ask(d, { path: history, headers }, from);
+  for (const who of [user('ann'), user('eve'), {}]) {
+    for (let i = 0; i < 2; i++) assert.equal((await at(who)).status, 200);
+    assertLimited(await at(who), 'read-rate');
+    assertLimited(await ask(d, { path: `${history}?limit=1`, headers: who }), 'read-rate');
+  }
+  assertLimited(await at(user('ann', { jti: 'another token' }), '127.0.0.2'), 'read-rate');
+  assertLimited(await at(bearer(token(SECRET, { exp: now() + 300 }))), 'read-rate');
+  assert.equal((await at({}, '127.0.0.2')).status, 200, 'another address');
+  for (let i = 0; i < 10; i++) assert.equal((await at(bearer(shop.text))).status, 200);
+  (await Sse.live(d, '/events?channel=a&history=5', { headers: user('ann') })).close();
+  await d.waitForLog(/warn .*request over a limit limit=read-rate peer=\S+ who=ann/);
+  assert.ok(await counter(d, 'limited_reads', bearer(shop.text)) >= 8);
+  await eventually(async () => assert.equal((await at(user('ann'))).status, 200), 'a page again');
+});
+
+test('--read-rate: nobody is limited in open mode', async (t) => {
+  const d = await daemonFor(t, rates('--read-rate', '1', '--read-bytes', '1'));
+  for (let i = 0; i < 10; i++) assert.equal((await get(d, history)).status, 200);
+});
+
+test('--read-rate: a ticket that it refused is good afterwards', async (t) => {
+  const shop = key('shop', everything);
+  const d = await keyed(t, [shop], '--read-rate', '1');
+  for (let i = 0; i < 2; i++) assert.equal((await ask(d, { path: history, headers: user('ann') })).status, 200);
+  const made = await ask(d, { method: 'POST', path: '/tickets', headers: { ...bearer(shop.text),
+    'Content-Type': 'application/json' }, body: '{"userId":"ann"}' });
+  assert.equal(made.status, 201, made.text);
+  const path = `${history}?ticket=${made.json.ticket}`;
+  assertLimited(await ask(d, { path }), 'read-rate');
+  await eventually(async () => assert.equal((await ask(d, { path })).status, 200), 'the page');
+  assert.equal((await ask(d, { path })).status, 401);
+});
+
+test('--read-bytes: the last page may be one too much, which is then waited for', async (t) => {
+  const shop = key('shop', everything);
+  const d = await keyed(t, [shop], '--read-bytes', '20000');
+  for (let i = 0; i < 30; i++) {
+    assert.equal((await send(d, { channel: 'a', data: 'x'.repeat(1000) },
+      { headers: bearer(shop.text) })).status, 200);
+  }
+  const at = (who, query) => ask(d, { path: history + query, headers: who });
+  assert.equal((await at(user('ann'), '?limit=30')).status, 200);
+  assert.equal((await at(user('ann'), '?limit=30')).status, 200, '40000 are allowed at once');
+  const since = Date.now();
+  assertLimited(await at(user('ann'), '?limit=1'), 'read-bytes');
+  assert.equal((await at(user('eve'), '?limit=30')).status, 200);
+  await d.waitForLog(/limit=read-bytes peer=\S+ who=ann/);
+  await eventually(async () => assert.equal((await at(user('ann'), '?limit=1')).status, 200),
+    'a page again');
+  assert.ok(Date.now() - since > 800, 'what was too much is waited for');
+});
+
+// ---- revocations --------------------------------------------------------------
+
+test('--max-revocations: counted, and logged', async (t) => {
+  const shop = key('shop', everything);
+  const d = await keyed(t, [shop], '--max-revocations', '16');
+  const revoke = (jti) => ask(d, { method: 'POST', path: '/revocations', headers: {
+    ...bearer(shop.text), 'Content-Type': 'application/json' }, body: JSON.stringify({ jti }) });
+  for (let i = 0; i < 16; i++) assert.equal((await revoke(`t${i}`)).status, 201);
+  const res = await revoke('one-more');
+  assert.equal(res.status, 503, res.text);
+  assert.equal(res.json.code, 'too_many_revocations');
+  assert.equal((await revoke('t3')).status, 201, 'one that is there');
+  await d.waitForLog(/warn .*request over a limit limit=max-revocations peer=127\.0\.0\.1:\d+/);
+  assert.equal(await counter(d, 'limited_revocations', bearer(shop.text)), 1);
+});
+
 // ---- channels -----------------------------------------------------------------
 
 test('--max-subscribers-for', async (t) => {

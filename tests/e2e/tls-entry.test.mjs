@@ -56,6 +56,40 @@ test('a handshake that stalls, and one that never begins, end in time', async (t
   assert.equal(metric(text, 'fanfare_entering'), 0);
 });
 
+test('who is over a limit of its address gets few handshakes to be told so', async (t) => {
+  const d = await tlsDaemonFor(t, { args: ['--shards', '1', '--connect-rate', '1',
+    '--rate-window', '1h', '--max-connections-per-address', '2'] });
+  const told = { 200: 0, 429: 0, closed: 0 };
+  const localAddress = '127.0.0.9';
+  const from = (port) => ({ host: '127.0.0.1', port, tls: d.tls, url: d.url });
+  const open = [];
+  for (let i = 0; i < 2; i++) open.push(await RawConn.open(from(d.port), { localAddress }));
+  const once = async () => {
+    try {
+      const c = await RawConn.open(from(d.port), { localAddress });
+      c.write(requestBytes(d, { path: '/health' }));
+      told[(await c.readResponse()).status]++;
+      c.close();
+    } catch (e) {
+      if (e instanceof assert.AssertionError) throw e;
+      told.closed++;
+    }
+  };
+  // Many at once: a slow machine would not come to more than 20 a second one by one.
+  for (let i = 0; i < 10 && !(told.closed && told[429] >= 20); i++) {
+    await Promise.all(Array.from({ length: 60 }, once));
+  }
+  t.diagnostic(JSON.stringify(told));
+  assert.equal(told[200], 0);
+  assert.ok(told[429] >= 20, 'they are told');
+  assert.ok(told.closed > 0, 'but not more than 20 a second');
+  const text = await metrics(d);
+  assert.ok(metric(text, 'fanfare_tls_handshakes_total') <= told[429] + 2 + 5);
+  assert.ok(metric(text, 'fanfare_accept_refused_total') >= told[429] + told.closed);
+  assert.equal((await get(d, '/health')).status, 200, 'another address');
+  open.forEach((c) => c.close());
+});
+
 test('handshakes in single bytes', async (t) => {
   const d = await tlsDaemonFor(t);
   const hello = await clientHello();

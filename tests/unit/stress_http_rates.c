@@ -51,14 +51,14 @@ static void stream(struct worker *w)
     unsigned i = rnd(&w->rng, USERS);
     char name = (char)('a' + i);
     struct str user = {&name, 1};
-    bool counted;
+    struct load_user *counted;
 
     if (loads_enter(&all.loads, user, 2, 3, 6, &counted) == LOAD_OK && counted) {
         if (atomic_fetch_add(&all.streams[i], 1) >= 3) {
             atomic_fetch_add(&all.over, 1);
         }
         atomic_fetch_sub(&all.streams[i], 1);
-        loads_leave(&all.loads, user, 2);
+        loads_leave(&all.loads, counted, 2);
     }
 }
 

@@ -274,6 +274,9 @@ Test(revoked, two_gateways)
     revoked_free(r);
     cr_assert_eq(revoked_new("/nowhere/at/all", 10, 100, &other, &why), ERR_SYSTEM);
     cr_assert_eq(revoked_new(dir, 10, 100, &other, &why), ERR_SYSTEM);
+    put_file("open", "", 0602);
+    cr_assert_eq(revoked_new(in_dir("open"), 10, 100, &other, &why), ERR_INVALID);
+    cr_assert_not_null(strstr(why.text, "everybody may write"), "%s", why.text);
 }
 
 /* A disk that takes no more: nothing is revoked, and what was stays. */

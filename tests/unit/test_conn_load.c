@@ -37,11 +37,21 @@ TestSuite(load, .init = start, .fini = stop);
 
 static enum load_verdict enter(struct str user, unsigned names, unsigned streams, unsigned max)
 {
-    bool counted;
+    struct load_user *counted;
     enum load_verdict v = loads_enter(&loads, user, names, streams, max, &counted);
 
-    cr_assert_eq(counted, v == LOAD_OK);
+    cr_assert_eq(counted != NULL, v == LOAD_OK);
     return v;
+}
+
+/* One that has entered leaves. */
+static void leave(struct str user, unsigned names)
+{
+    struct load_user *u;
+
+    cr_assert_eq(loads_enter(&loads, user, 0, 0, 0, &u), LOAD_OK);
+    loads_leave(&loads, u, 0);
+    loads_leave(&loads, u, names);
 }
 
 Test(load, streams)
@@ -51,14 +61,13 @@ Test(load, streams)
     cr_expect_eq(enter(ANN, 0, 2, 0), LOAD_STREAMS);
     cr_expect_eq(enter(EVE, 0, 2, 0), LOAD_OK);
     cr_expect_eq(enter(ANN, 0, 3, 0), LOAD_OK, "the limit is the present one");
-    loads_leave(&loads, ANN, 0);
-    loads_leave(&loads, ANN, 7);
+    leave(ANN, 0);
+    leave(ANN, 7);
     cr_expect_eq(enter(ANN, 0, 2, 0), LOAD_OK);
     cr_expect_eq(enter(ANN, 0, 2, 0), LOAD_STREAMS);
-    loads_leave(&loads, ANN, 0);
-    loads_leave(&loads, ANN, 0);
-    loads_leave(&loads, EVE, 0);
-    loads_leave(&loads, EVE, 0); /* who is not there */
+    leave(ANN, 0);
+    leave(ANN, 0);
+    leave(EVE, 0);
 }
 
 Test(load, names)
@@ -70,11 +79,43 @@ Test(load, names)
     cr_expect_eq(enter(ANN, 1, 0, 5), LOAD_NAMES);
     cr_expect_eq(enter(ANN, 1, 3, 5), LOAD_STREAMS);
     cr_expect_eq(enter(ANN, 0, 0, 4), LOAD_OK, "over a limit that has shrunk");
-    loads_leave(&loads, ANN, 3);
-    loads_leave(&loads, ANN, 2);
-    loads_leave(&loads, ANN, 0);
-    loads_leave(&loads, ANN, 0);
+    leave(ANN, 3);
+    leave(ANN, 2);
+    leave(ANN, 0);
+    leave(ANN, 0);
     cr_expect_eq(enter(ANN, 6, 0, 5), LOAD_NAMES, "more than fit at once");
+}
+
+static void is_named(const char *user, enum grant_kind kind, const char *id, const char *want)
+{
+    struct grant g = {.s = {.kind = kind, .id = str_of(id)}};
+    char room[LOAD_NAME_ROOM];
+    struct str name = load_name(str_of(user), &g, room);
+
+    cr_expect(str_eqz(name, want), "%.*s is not %s", (int)name.len, name.p, want);
+}
+
+Test(load, for_whom)
+{
+    char id[200], room[LOAD_NAME_ROOM];
+
+    is_named("ann", GRANT_KEY, "shop", "ann");
+    is_named("ann", GRANT_CLIENT, "t", "ann");
+    is_named("", GRANT_KEY, "shop",
+             "\x01"
+             "key:shop");
+    is_named("", GRANT_CLIENT, "shop",
+             "\x01"
+             "jti:shop");
+    is_named("", GRANT_CLIENT, "", "");
+    is_named("", GRANT_ANONYMOUS, "", "");
+    is_named("", GRANT_OPEN, "", "");
+    cr_expect_eq(load_name(STR_NONE, NULL, room).len, 0);
+    memset(id, 'x', sizeof(id));
+    id[sizeof(id) - 1] = '\0';
+    cr_expect_eq(
+        load_name(STR_NONE, &(struct grant){.s = {.kind = GRANT_KEY, .id = str_of(id)}}, room).len,
+        LOAD_NAME_ROOM - 1);
 }
 
 /* ---- of streams ---- */

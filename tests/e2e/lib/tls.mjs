@@ -8,6 +8,7 @@ import path from 'node:path';
 import tls from 'node:tls';
 import { daemonFor, within } from './daemon.mjs';
 import { RawConn } from './http.mjs';
+import { poll } from './wait.mjs';
 
 export class Certificates {
   /** The folder goes with the test. */
@@ -94,9 +95,14 @@ export async function tlsDaemonFor(t, { args = [], certs = new Certificates(t), 
   d.certs = certs;
   d.tls = { ca: pem };
   /** An address of --listen-plain, without TLS. */
-  const plain = d.stderr
+  const ports = () => d.stderr
     .map((l) => /listening url=http:\/\/127\.0\.0\.1:(\d+)/.exec(l)?.[1])
     .filter(Boolean);
+  // Its log need not have come as soon as its word on standard output.
+  const plain = await poll(() => {
+    const found = ports();
+    return found.length >= args.filter((x) => x === '--listen-plain').length ? found : undefined;
+  });
   d.plain = plain.map((port) => ({ host: '127.0.0.1', port: Number(port), url: d.url }));
   return d;
 }
