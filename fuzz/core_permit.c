@@ -173,6 +173,10 @@ static void check(struct asked *a)
     v.covered = grant_covers(a->patterns, a->n, a->name);
     v.listed = permit_subscribe(&a->opt, a->listed, a->name);
     v.plain = permit_subscribe(&a->opt, a->plain, a->name);
+    if (str_eqz(a->name, USERS_CHANNEL)) { /* no pattern stands for it, and no rule gives it away */
+        FUZZ_CHECK(!v.plain && v.covered == str_among(a->name, a->patterns, a->n));
+        FUZZ_CHECK(!v.listed || v.covered);
+    }
     try_all(a, &y, text, 0, MAX_SEGMENTS, &v);
     if (a->n == 1 && most < MAX_SEGMENTS && y.n < MAX_SYMBOLS && v.tried > 0 &&
         a->name.len < NAME_MAX_LEN / 2 && !uses_fresh(a)) {

@@ -3,7 +3,8 @@
  * Host and Origin, bodies. Every answer is whole HTTP with JSON, events or frames
  * in it, and every place, body and visit is given back.
  *
- * Input: a byte for the size of pieces, one of flags, then what is sent. */
+ * Input: a byte for the size of pieces, one of flags, then what is sent. With the flag 16 there is
+ * a stream of the user ann besides, and "@KEY" is sent as its client's key. */
 #include "support_http.h"
 
 #include "http_read.h"
@@ -45,6 +46,24 @@ static bool put(int fd, struct str bytes, size_t piece, struct strbuf *got)
     return end;
 }
 
+/* A stream of ann's; the key is for what is sent. */
+static int stream_of_ann(struct str bytes, struct strbuf *out)
+{
+    char key[CLIENT_KEY_LEN + 2], *text;
+    int fd = http_stream("/events?userId=ann&channel=a&channel=presence-a&reads=true", "", &text);
+
+    http_member(text, "clientKey", key, sizeof(key));
+    free(text);
+    while (bytes.len) {
+        bool here = str_starts(bytes, STR_LIT("@KEY"));
+        size_t n = here ? 4 : 1;
+        strbuf_add(out, here ? key : bytes.p, here ? CLIENT_KEY_LEN : 1);
+        bytes.p += n;
+        bytes.len -= n;
+    }
+    return fd;
+}
+
 static bool has(struct str s, const char *text)
 {
     return s.len && memmem(s.p, s.len, text, strlen(text));
@@ -56,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t piece = fuzz_byte(&in);
     uint8_t flags = fuzz_byte(&in);
     struct str bytes = fuzz_rest(&in);
-    struct strbuf got = STRBUF_INIT;
+    struct strbuf got = STRBUF_INIT, sent = STRBUF_INIT, seen = STRBUF_INIT;
+    int ann = -1;
 
     if (!doc) {
         FUZZ_CHECK(json_doc_new(&doc) == 0);
@@ -64,6 +84,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     http_start();
     configure(flags);
     (void)rig_publish(http.r, "a", "{\"n\":1}");
+    if (flags & 16) {
+        ann = stream_of_ann(bytes, &sent);
+        bytes = strbuf_str(&sent);
+    }
     int fd = http_connect();
     if (!put(fd, bytes, piece, &got)) {
         (void)rig_publish(http.r, "a", "{\"n\":2}");
@@ -71,7 +95,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     answers_check(doc, strbuf_str(&got), has(bytes, "HEAD"));
     close(fd);
+    if (ann >= 0) {
+        (void)http_read(ann, &seen);
+        answer_events(doc, strbuf_str(&seen));
+        close(ann);
+    }
     http_stop();
     strbuf_fini(&got);
+    strbuf_fini(&sent);
+    strbuf_fini(&seen);
     return 0;
 }

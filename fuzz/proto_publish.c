@@ -111,6 +111,10 @@ static void check_envelope(const struct envelope *e, struct str envelope, struct
     FUZZ_CHECK(n && str_eq(n->text, e->timestamp));
     n = json_get(root, "source");
     FUZZ_CHECK(str_eq(n ? n->text : STR_NONE, e->source));
+    n = json_get(root, "sender");
+    FUZZ_CHECK((n != NULL) == (e->sender_user.len > 0 || e->sender_client.len > 0));
+    n = n ? json_get(n, "userId") : NULL;
+    FUZZ_CHECK(str_eq(n ? n->text : STR_NONE, e->sender_user));
     n = json_get(root, "channel");
     FUZZ_CHECK((n != NULL) == (e->kind == TARGET_CHANNEL) && (!n || str_eq(n->text, e->target)));
     n = json_get(root, "userId");
@@ -119,6 +123,17 @@ static void check_envelope(const struct envelope *e, struct str envelope, struct
     json_minify(&data, e->data);
     FUZZ_CHECK(n && str_eq(n->raw, strbuf_str(&data)), "the data was changed");
     strbuf_fini(&data);
+}
+
+/* Its target as the sender's user, if it is one. */
+static void set_sender(struct envelope *e, const struct publish *p)
+{
+    if (p->kind == TARGET_USER) {
+        e->sender_user = e->target;
+    }
+    if (p->ephemeral) {
+        e->sender_client = STR_LIT("00000007deadbeef");
+    }
 }
 
 static void check_frame(const struct publish *p, struct str target, uint64_t seq)
@@ -137,6 +152,7 @@ static void check_frame(const struct publish *p, struct str target, uint64_t seq
     struct str cursor = {text, cursor_format((struct cursor){e.epoch, seq}, text)};
     struct frame *f, *again;
 
+    set_sender(&e, p);
     FUZZ_CHECK(frame_new(&e, frame_digits(seq), &f) == 0);
     frame_seal(f, seq);
     check_sse(frame_sse(f), p->type, cursor, frame_envelope(f));
@@ -148,6 +164,25 @@ static void check_frame(const struct publish *p, struct str target, uint64_t seq
     FUZZ_CHECK(str_eq(frame_sse(f), frame_sse(again)) && str_eq(frame_ws(f), frame_ws(again)));
     frame_unref(again);
     frame_unref(f);
+}
+
+/* A client says no more than a backend, and the same by it. */
+static void check_client(const struct json_node *root, enum publish_form form, size_t size)
+{
+    struct publish_error perr;
+    struct publish p;
+
+    if (publish_parse_as(root, form, &p, &perr) == 0) {
+        FUZZ_CHECK(p.kind == TARGET_CHANNEL && !p.several && p.count == 1);
+        FUZZ_CHECK(!p.require_ack && !p.has_if_last && !p.has_timestamp);
+        FUZZ_CHECK(p.source.len == 0 && p.except.len == 0);
+        check_publish(&p);
+    } else if (perr.status == 403) {
+        FUZZ_CHECK(strcmp(perr.code, "not_permitted") == 0 && perr.offset <= size);
+        fuzz_sentence_cut(perr.detail, sizeof(perr.detail));
+    } else {
+        check_error(&perr, size);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -164,6 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (json_parse(doc, text, &limits, &root, &jerr) != 0) {
         return 0;
     }
+    check_client(root, PUBLISH_CLIENT, size);
+    check_client(root, PUBLISH_OP, size);
     if (publish_parse(root, &p, &perr) != 0) {
         check_error(&perr, size);
         return 0;

@@ -102,6 +102,10 @@ static void check_line(struct importer *im, struct str line)
     case IMPORT_ID:
         check_id(&l.id);
         break;
+    case IMPORT_READ:
+        FUZZ_CHECK(l.number > 0 && tool_name_ok(TARGET_CHANNEL, l.channel) &&
+                   tool_name_ok(TARGET_USER, l.user));
+        break;
     }
 }
 

@@ -265,7 +265,8 @@ struct fanfare_store_report {
     uint64_t lost_ranges;
     uint64_t bytes; /* of the files */
     uint32_t schema;
-    int clean; /* nothing was left unwritten at the last stop */
+    int clean;      /* nothing was left unwritten at the last stop */
+    uint64_t reads; /* positions of users in channels */
 };
 
 /* Looks at every page and row without changing anything. `progress` may be NULL,

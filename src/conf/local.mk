@@ -16,4 +16,5 @@ src_conf_libff_conf_la_SOURCES = \
 	src/conf/options_slow.c \
 	src/conf/options_table.c \
 	src/conf/options_value.c \
-	src/conf/options_value.h
+	src/conf/options_value.h \
+	src/conf/options_webhook.c

@@ -170,6 +170,27 @@ enum permit_who options_subscribe_who(const struct options *o, struct str name);
 /* Which clients may publish to the channel: without a rule those whose token lists it. */
 enum permit_who options_publish_who(const struct options *o, struct str channel);
 
+/* What may be told with --webhook-url, in the order of webhook_events_text. */
+enum webhook_event {
+    WEBHOOK_CLIENT_CONNECTED,
+    WEBHOOK_CLIENT_DISCONNECTED,
+    WEBHOOK_CLIENT_SUBSCRIBED,
+    WEBHOOK_CLIENT_UNSUBSCRIBED,
+    WEBHOOK_MESSAGE_RECEIVED,
+    WEBHOOK_CHANNEL_OCCUPIED,
+    WEBHOOK_CHANNEL_VACATED,
+    WEBHOOK_MEMBER_JOINED,
+    WEBHOOK_MEMBER_LEFT,
+    WEBHOOK_MEMBER_UPDATED,
+    WEBHOOK_USER_ONLINE,
+    WEBHOOK_USER_OFFLINE,
+    WEBHOOK_EVENTS
+};
+/* "client.connected" */
+const char *options_webhook_name(enum webhook_event e);
+/* Those that are to be told: a bit each, 1 << event. 0 without webhook-url. */
+uint32_t options_webhook_events(const struct options *o);
+
 /* One `rate-for` value. */
 struct rate_rule {
     struct str prefix;

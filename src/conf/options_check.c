@@ -147,6 +147,9 @@ int options_check(const struct options *o, struct errmsg *why)
     if (rc == 0) {
         rc = access_check(o, why);
     }
+    if (rc == 0) {
+        rc = webhook_check(o, why);
+    }
     if (rc == 0 && o->max_message > o->max_body) {
         char message[VALUE_NUMBER], body[VALUE_NUMBER];
         rc = errmsg_set(why, ERR_RANGE, "max-message: %s is more than max-body, %s",

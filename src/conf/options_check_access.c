@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* One of two places for the same secret. */
-static int check_twice(const char *value, const char *file, const char *name, struct errmsg *why)
+int form_check_twice(const char *value, const char *file, const char *name, struct errmsg *why)
 {
     return *value != '\0' && *file != '\0'
                ? errmsg_set(why, ERR_INVALID, "%s: there is %s-file too; leave one out", name, name)
@@ -87,12 +86,12 @@ static int check_tls(const struct options *o, struct errmsg *why)
 
 int access_check(const struct options *o, struct errmsg *why)
 {
-    int rc = check_twice(o->api_key, o->api_key_file, "api-key", why);
+    int rc = form_check_twice(o->api_key, o->api_key_file, "api-key", why);
     if (rc == 0) {
-        rc = check_twice(o->channel_secret, o->channel_secret_file, "channel-secret", why);
+        rc = form_check_twice(o->channel_secret, o->channel_secret_file, "channel-secret", why);
     }
     if (rc == 0) {
-        rc = check_twice(o->auth_secret, o->auth_secret_file, "auth-secret", why);
+        rc = form_check_twice(o->auth_secret, o->auth_secret_file, "auth-secret", why);
     }
     if (rc == 0) {
         rc = check_asking(o, why);

@@ -196,9 +196,10 @@ static bool path_under(const char *path, const char *route)
 
 static int ws_path_check(const char *text, struct errmsg *why)
 {
-    static const char *const taken[] = {"/events", "/broadcast", "/health",   "/ready",
-                                        "/stats",  "/metrics",   "/channels", "/clients",
-                                        "/users",  "/ack",       "/tickets",  "/revocations"};
+    static const char *const taken[] = {"/events",  "/broadcast", "/health",   "/ready",
+                                        "/stats",   "/metrics",   "/channels", "/clients",
+                                        "/users",   "/ack",       "/tickets",  "/revocations",
+                                        "/publish", "/info",      "/typing",   "/read"};
     char shown[VALUE_SHOWN];
     if (*text != '/') {
         return errmsg_set(why, ERR_INVALID, "ws-path: \"%s\" does not begin with /",
@@ -322,6 +323,10 @@ int form_check(enum opt_id id, const char *value, struct errmsg *why)
         return *value != '\0'
                    ? 0
                    : errmsg_set(why, ERR_INVALID, "log-file: is empty; - is standard error");
+    case OPT_ID_webhook_url:
+    case OPT_ID_webhook_events:
+    case OPT_ID_webhook_secret:
+        return form_check_webhook(id, value, why);
     default:
         return form_check_access(id, value, why);
     }

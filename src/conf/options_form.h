@@ -21,6 +21,17 @@ int form_parse_listen(enum opt_id id, const char *text, struct listen_addr *out,
 /* Only this host can reach it: a unix socket, 127.0.0.0/8, ::1, localhost. */
 bool form_is_local(const struct listen_addr *a);
 
+/* And for webhooks. */
+int form_check_webhook(enum opt_id id, const char *value, struct errmsg *why) FF_USE_RESULT;
+/* Of either: where the application is. */
+int form_check_url(enum opt_id id, const char *value, struct errmsg *why) FF_USE_RESULT;
+int form_check_secret(enum opt_id id, const char *value, struct errmsg *why) FF_USE_RESULT;
+
+/* One of two places for the same secret. */
+int form_check_twice(const char *value, const char *file, const char *name, struct errmsg *why)
+    FF_USE_RESULT;
+/* What no single value shows of webhooks. */
+int webhook_check(const struct options *o, struct errmsg *why) FF_USE_RESULT;
 /* What no single value shows of keys, TLS and proxies. */
 int access_check(const struct options *o, struct errmsg *why) FF_USE_RESULT;
 

@@ -10,7 +10,7 @@
 #define COOKIE_MAX 128
 
 /* Sentences do not show it. A key stands in a header line, so it is visible ASCII. */
-static int secret_check(enum opt_id id, const char *text, struct errmsg *why)
+int form_check_secret(enum opt_id id, const char *text, struct errmsg *why)
 {
     const char *name = options_info(id)->name;
     size_t len = strlen(text);
@@ -99,7 +99,7 @@ static int proxy_check(const char *text, struct errmsg *why)
 }
 
 /* Only where to: libcurl has the last word about the rest. */
-static int url_check(const char *text, struct errmsg *why)
+int form_check_url(enum opt_id id, const char *text, struct errmsg *why)
 {
     size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
                     : strncmp(text, "https://", 8) == 0 ? 8
@@ -111,9 +111,9 @@ static int url_check(const char *text, struct errmsg *why)
         return 0;
     }
     return errmsg_set(why, ERR_INVALID,
-                      "auth-url: \"%s\" is not of the form http://HOST/PATH or https://HOST/PATH, "
+                      "%s: \"%s\" is not of the form http://HOST/PATH or https://HOST/PATH, "
                       "without a user and spaces",
-                      value_shown(text, shown));
+                      options_info(id)->name, value_shown(text, shown));
 }
 
 static int ask_check(const char *text, struct errmsg *why)
@@ -146,7 +146,7 @@ int form_check_access(enum opt_id id, const char *value, struct errmsg *why)
     case OPT_ID_token_secret:
     case OPT_ID_channel_secret:
     case OPT_ID_auth_secret:
-        return secret_check(id, value, why);
+        return form_check_secret(id, value, why);
     case OPT_ID_token_key:
         return token_key_check(value, why);
     case OPT_ID_token_cookie:
@@ -154,7 +154,7 @@ int form_check_access(enum opt_id id, const char *value, struct errmsg *why)
     case OPT_ID_trusted_proxy:
         return proxy_check(value, why);
     case OPT_ID_auth_url:
-        return url_check(value, why);
+        return form_check_url(id, value, why);
     case OPT_ID_auth_ask:
         return ask_check(value, why);
     case OPT_ID_user:

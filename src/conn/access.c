@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/dup.h"
+#include "conn/notes.h"
 #include "core/permit.h"
 #include "proto/json.h"
 
@@ -112,6 +113,11 @@ const struct grant *access_grant(const struct stream *s)
     return s->access ? s->access->grant : NULL;
 }
 
+struct grant *access_grant_ref(const struct stream *s)
+{
+    return s->access ? grant_ref(s->access->grant) : grant_open();
+}
+
 struct survey {
     const struct stream_access *a;
     const struct grant *g;
@@ -147,7 +153,7 @@ static void say_unsubscribed(struct stream *s, struct str name)
  * client; what comes after it is not for this name any more. */
 static int leave(struct stream *s, struct str name)
 {
-    int rc = stream_unsubscribe(s, name);
+    int rc = stream_drop_name(s, name, "forbidden");
 
     if (rc == ERR_NOMEM) {
         stream_end(s, 1011, "out of memory");
@@ -204,6 +210,7 @@ static void say_closing(struct stream *s, struct str data, uint16_t code, const 
 
 void access_revoke(struct stream *s)
 {
+    s->member.leaves = 1; /* it is not coming back */
     say_closing(s, STR_LIT("{\"code\":\"revoked\",\"reconnect\":false}"), CLOSE_REVOKED,
                 "credential revoked");
 }
@@ -357,6 +364,17 @@ static int renewed_meta(const struct stream_access *a, const struct grant *g, ch
     return 0;
 }
 
+/* What others see of the user, if the new credential says it. The last that may fail. */
+static int show_info(struct stream *s, const struct grant *g)
+{
+    int rc = g->s.info.len ? notes_set_info(s, g->s.info) : 0;
+
+    if (rc != 0) { /* subscriptions may have ended already */
+        stream_end(s, 1011, "out of memory");
+    }
+    return rc;
+}
+
 uint64_t access_wait(struct stream *s)
 {
     struct stream_access *a = s->access;
@@ -404,6 +422,9 @@ int access_renew(struct stream *s, struct grant *g)
     rc = renewed_meta(a, g, &meta);
     if (rc == 0) {
         rc = leave_forbidden(a, g);
+    }
+    if (rc == 0) {
+        rc = show_info(s, g);
     }
     if (rc != 0) {
         if (meta != s->meta) {

@@ -64,5 +64,7 @@ void access_expire(struct stream *s);
 void access_timer_fired(struct wheel_timer *t);
 /* The grant, or NULL in open mode. Borrowed. */
 const struct grant *access_grant(const struct stream *s);
+/* A reference of it; in open mode of grant_open(). */
+struct grant *access_grant_ref(const struct stream *s);
 
 #endif

@@ -31,7 +31,14 @@ enum standing { STANDS, HAS_EXPIRED, IS_REVOKED };
 struct conn_hooks {
     void *ctx;
     void (*connected)(void *ctx, const struct stream *s);
+    /* It is about to leave the router: user and names are still known. Once for each that has
+     * connected, some time before `disconnected`. NULL: nobody asks. */
+    void (*leaves)(void *ctx, const struct stream *s, const char *reason);
     void (*disconnected)(void *ctx, const struct stream *s, const char *reason);
+    /* It has subscribed to a name after it connected, or does not any more while it goes on: of its
+     * own accord if `reason` is NULL. NULL: nobody asks. */
+    void (*subscribed)(void *ctx, const struct stream *s, struct str name);
+    void (*unsubscribed)(void *ctx, const struct stream *s, struct str name, const char *reason);
     /* A client's `message` op. Returns true if somebody took it. */
     bool (*received)(void *ctx, const struct stream *s, struct str json);
     /* What is the credential worth now? NULL: as much as ever. */

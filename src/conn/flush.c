@@ -23,6 +23,17 @@ static void shut_down(struct stream *s)
     }
 }
 
+/* Whoever wants to know whose it was, and what it was subscribed to, is told now. */
+static void say_leaves(struct stream *s)
+{
+    struct conn_env *env = s->env;
+
+    if (!s->left && env->hooks.leaves) {
+        env->hooks.leaves(env->hooks.ctx, s, s->end_reason);
+    }
+    s->left = 1;
+}
+
 static void flush(struct stream *s)
 {
     if (!s->blocked && !stream_write_queue(s)) {
@@ -36,6 +47,7 @@ static void flush(struct stream *s)
         replays_ready(s);
     }
     if (s->ending && s->member.joined) {
+        say_leaves(s);
         load_drop(s);
         router_leave(s->env->router, &s->member);
     }
@@ -51,6 +63,7 @@ static void bury(struct stream *s)
     metrics_dec(env->metrics,
                 s->ops->transport == TRANSPORT_WS ? METRIC_CLIENTS_WS : METRIC_CLIENTS_SSE);
     metrics_inc(env->metrics, METRIC_DISCONNECTS);
+    say_leaves(s);
     stream_log(s, LOG_DEBUG_LVL, "client disconnected", "reason", s->end_reason);
     env->hooks.disconnected(env->hooks.ctx, s, s->end_reason);
     reactor_del(env->reactor, s->fd);

@@ -165,7 +165,7 @@ static bool change(struct loads *l, struct load_user *u, int by, unsigned max)
 void load_adopt(struct stream *s, const struct stream_intro *intro)
 {
     s->loaded = intro->loaded;
-    s->loaded_names = intro->loaded ? intro->nnames & 0x7fffff : 0;
+    s->loaded_names = intro->loaded ? intro->nnames & 0x3fffff : 0;
     load_sync(s); /* what it was not given, for example */
 }
 

@@ -2,6 +2,8 @@ noinst_LTLIBRARIES += src/conn/libff-conn.la
 src_conn_libff_conn_la_SOURCES = \
 	src/conn/access.c \
 	src/conn/access.h \
+	src/conn/acting.c \
+	src/conn/acting.h \
 	src/conn/burst.c \
 	src/conn/burst.h \
 	src/conn/clients.c \
@@ -19,6 +21,8 @@ src_conn_libff_conn_la_SOURCES = \
 	src/conn/load.c \
 	src/conn/load.h \
 	src/conn/names.c \
+	src/conn/notes.c \
+	src/conn/notes.h \
 	src/conn/open.c \
 	src/conn/outbuf.c \
 	src/conn/outbuf.h \

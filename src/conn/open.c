@@ -3,6 +3,7 @@
 #include "base/dup.h"
 #include "conn/access.h"
 #include "conn/load.h"
+#include "conn/notes.h"
 #include "conn/replays.h"
 #include "conn/slow.h"
 #include "conn/stream.h"
@@ -84,6 +85,7 @@ void stream_release(struct stream *s)
     if (s->member.id) {
         clients_remove(&env->clients, s->member.id);
     }
+    notes_drop(s);
     access_free(s);
     slow_caught_up(s);
     outq_clear(&s->q, s->ops->transport, false);
@@ -117,6 +119,10 @@ static int join(struct stream *s, const struct stream_intro *intro)
         stream_put_bytes(s, strbuf_str(&out));
     }
     strbuf_fini(&out);
+    notes_put(s);
+    if (intro->reads) {
+        notes_put_reads(s, intro->names, intro->nnames);
+    }
     return 0;
 }
 
@@ -125,6 +131,7 @@ static int begin_access(struct stream *s, const struct stream_intro *intro)
 {
     const struct grant *g = intro->grant;
     struct str meta = g && g->s.meta.len ? g->s.meta : intro->meta;
+    struct str info = g && g->s.info.len ? g->s.info : intro->info;
     int rc = access_begin(s, intro->grant);
 
     for (unsigned i = 0; rc == 0 && i < intro->nsigned; i++) {
@@ -134,7 +141,7 @@ static int begin_access(struct stream *s, const struct stream_intro *intro)
         s->meta = str_dup(meta);
         rc = s->meta ? 0 : ERR_NOMEM;
     }
-    return rc;
+    return rc == 0 && info.len ? notes_set_info(s, info) : rc;
 }
 
 int stream_open(struct stream *s, struct conn_env *env, const struct stream_ops *ops,

@@ -1,5 +1,7 @@
 #include "conn/outbuf.h"
 
+#include "conf/options.h"
+
 #include <stdlib.h>
 
 /* What malloc adds to a block, about. */
@@ -31,8 +33,8 @@ struct outbuf *outbuf_of_frame(struct frame *f, uint64_t seq, struct held *held)
     b->frame = frame_ref(f);
     b->seq = seq;
     b->held = held;
-    b->policy = 0;
-    b->direct = false;
+    b->policy = f->notice ? 1 + SLOW_DISCONNECT : 0; /* no gap would cover a notice */
+    b->direct = f->notice;
     held_add(held, own_block(b));
     held->here += frame_block(f);
     if (atomic_fetch_add_explicit(&f->holders, 1, memory_order_relaxed) == 0) {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "conn/load.h"
+#include "conn/notes.h"
 #include "conn/stream.h"
 #include "proto/json.h"
 
@@ -267,6 +268,10 @@ static void end_replay(struct stream *s, struct cursor top)
         s->position = top.seq;
     }
     put_synced(s, sr, top);
+    notes_put(s);
+    if (sr->reads) {
+        notes_put_reads(s, sr->names, sr->rp.nnames);
+    }
     if (sr->rp.whole && sr->rp.user.len) {
         sr->synced = true;
         replays_ready(s);
@@ -348,6 +353,7 @@ int replays_begin(struct stream *s, const struct stream_intro *intro)
         return ERR_NOMEM;
     }
     sr->rp.whole = true;
+    sr->reads = intro->reads;
     rc = replay_init(s->env->router, &sr->rp, &intro->position, clock_real_ms());
     if (rc != 0) {
         replay_delete(sr);
@@ -461,7 +467,21 @@ int stream_subscribe(struct stream *s, struct str name, const struct position *p
     int rc = subscribe(s, name, pos, ref, at);
 
     load_sync(s);
+    if (rc == 0 && s->env->hooks.subscribed) {
+        s->env->hooks.subscribed(s->env->hooks.ctx, s, name);
+    }
     return rc;
+}
+
+bool replays_want_reads(struct stream *s, struct str name)
+{
+    for (struct stream_replay *sr = s->replays; sr; sr = sr->next) {
+        if (!sr->synced && str_among(name, sr->names, sr->rp.nnames)) {
+            sr->reads = true;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Out of the stream's own replay, which goes on without it. */
@@ -507,10 +527,18 @@ static bool leave_replay(struct stream *s, struct str name)
     return false;
 }
 
-int stream_unsubscribe(struct stream *s, struct str name)
+int stream_drop_name(struct stream *s, struct str name, const char *reason)
 {
     int rc = leave_replay(s, name) ? 0 : router_unsubscribe(s->env->router, &s->member, name);
 
     load_sync(s);
+    if (rc == 0 && s->env->hooks.unsubscribed) {
+        s->env->hooks.unsubscribed(s->env->hooks.ctx, s, name, reason);
+    }
     return rc;
+}
+
+int stream_unsubscribe(struct stream *s, struct str name)
+{
+    return stream_drop_name(s, name, NULL);
 }

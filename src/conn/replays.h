@@ -17,6 +17,7 @@ struct stream_replay {
     struct stream_replay *next_ready, **link; /* in env->replays: the first of its stream */
     struct replay rp;
     struct str ref; /* of the op, or empty */
+    bool reads;     /* wants the read positions then */
     bool synced;    /* it has joined; what is not acknowledged is left to be sent */
     uint64_t unacked_after;
     struct str *names;
@@ -28,6 +29,9 @@ struct stream_replay {
 int replays_begin(struct stream *s, const struct stream_intro *intro) FF_USE_RESULT;
 /* Nothing waits for the stream any more: its next slice may come. */
 void replays_ready(struct stream *s);
+/* The read positions of the channel are wanted as soon as it is subscribed to. False: no replay
+ * has it, so it is already, or never. */
+bool replays_want_reads(struct stream *s, struct str name);
 /* The stream ends. */
 void replays_free(struct stream *s);
 

@@ -69,7 +69,8 @@ struct stream {
     uint8_t read_paused : 1;    /* no more is read until the queue is short */
     uint8_t lagging : 1;        /* conn/slow.h: was blocked, and something still waits */
     uint8_t from_proxy : 1;     /* a trusted proxy's own: its address has no limits */
-    uint32_t loaded_names : 24; /* as many of its subscriptions count, see `loaded` */
+    uint32_t loaded_names : 23; /* as many of its subscriptions count, see `loaded` */
+    uint32_t left : 1;          /* hooks.leaves was called */
     uint64_t position;          /* seq of the newest message put, or as resumed */
     uint64_t messages, bytes;
     uint64_t active_ms; /* monotonic: last byte in or out */
@@ -86,6 +87,9 @@ struct stream {
     void *owner;           /* for the HTTP floor: what it must be told of the end, or NULL */
     uint64_t connected_at; /* real ms */
     struct peer peer;
+    uint16_t waiting;    /* ops of its that are answered later: ws/later.h */
+    uint16_t acts;       /* what it did in that second among people: conn/acting.h */
+    uint32_t act_second; /* monotonic */
 };
 
 /* What a client causes by sending waits for it to read: with more than this
@@ -101,11 +105,13 @@ struct stream_intro {
     struct str user_agent;
     struct grant *grant; /* the stream takes a reference; NULL, GRANT_OPEN: open mode */
     struct str meta;     /* checked, minified JSON object, or empty; the grant's goes before it */
+    struct str info;     /* checked, minified JSON, or empty; likewise (conn/notes.h) */
     const struct str *names; /* checked channels and patterns */
     unsigned nnames;
     const struct str *signed_names; /* those that it showed a good signature for */
     unsigned nsigned;
     bool from_proxy;          /* see struct stream */
+    bool reads;               /* it wants the read positions of its channels (conn/notes.h) */
     struct load_user *loaded; /* it counts for that, with nnames subscriptions: conn/load.h */
     struct position position; /* where it wants to begin */
     void *owner;              /* see struct stream */
@@ -161,6 +167,8 @@ int stream_subscribe(struct stream *s, struct str name, const struct position *p
                      struct cursor *at) FF_USE_RESULT;
 /* ERR_NOT_FOUND: neither subscribed nor being replayed. ERR_NOMEM. */
 int stream_unsubscribe(struct stream *s, struct str name) FF_USE_RESULT;
+/* The same, but not of its own accord. `reason` is static text. */
+int stream_drop_name(struct stream *s, struct str name, const char *reason) FF_USE_RESULT;
 /* Channels and patterns that it subscribes to, or is being replayed. */
 unsigned stream_name_count(const struct stream *s);
 bool stream_has_name(const struct stream *s, struct str name);

@@ -11,18 +11,38 @@ src_core_libff_core_la_SOURCES = \
 	src/core/grant_json.h \
 	src/core/history.c \
 	src/core/history.h \
+	src/core/info.c \
+	src/core/info.h \
 	src/core/inspect.c \
 	src/core/keep.c \
 	src/core/member.h \
 	src/core/message.c \
 	src/core/message.h \
+	src/core/notice.c \
+	src/core/notice.h \
+	src/core/pairs.c \
+	src/core/pairs.h \
 	src/core/patterns.c \
 	src/core/patterns.h \
+	src/core/people.c \
+	src/core/people.h \
+	src/core/people_private.h \
+	src/core/people_tell.c \
 	src/core/permit.c \
 	src/core/permit.h \
 	src/core/ports.h \
+	src/core/positions.c \
+	src/core/positions.h \
+	src/core/presence.c \
+	src/core/presence_json.c \
+	src/core/presence_page.c \
+	src/core/presence_private.h \
+	src/core/presence_seen.c \
+	src/core/presence_state.c \
+	src/core/presence_tell.c \
 	src/core/publish.c \
 	src/core/read.c \
+	src/core/reads.c \
 	src/core/release.c \
 	src/core/replay.c \
 	src/core/replay.h \
@@ -37,5 +57,6 @@ src_core_libff_core_la_SOURCES = \
 	src/core/store_port.h \
 	src/core/topic.c \
 	src/core/topic.h \
+	src/core/typing.c \
 	src/core/unacked.c \
 	src/core/unacked.h

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct info;
 struct topic;
 struct member;
 
@@ -21,6 +22,7 @@ struct subscription {
     struct topic *topic;
     struct subscription *next;
     uint32_t at;
+    bool present; /* it counts for its user in the channel (presence.c) */
 };
 #define SUB_SHADOWED UINT32_MAX
 
@@ -32,7 +34,11 @@ struct member {
     uint16_t shard;
     uint16_t first_used : 1;
     uint16_t joined : 1;
-    uint32_t names; /* channels and patterns subscribed to */
+    uint16_t leaves : 1;  /* for good: its end is told at once, without presence-grace */
+    uint16_t present : 1; /* it counts for its user among all users (presence.c) */
+    uint8_t typing;       /* channels in which its user types and it said so last */
+    uint32_t names;       /* channels and patterns subscribed to */
+    struct info *info;    /* what others see of it; NULL: nothing (router_set_info) */
 };
 
 #endif

@@ -13,7 +13,8 @@ struct message {
     atomic_uint refs;  /* shards that still have to deliver it, and the store */
     enum target_kind kind;
     bool ephemeral;
-    bool lost; /* memory was short when it was addressed: see core_sink.lost */
+    bool notice; /* has no number: seq is the top when it was posted. core/notice.h */
+    bool lost;   /* memory was short when it was addressed: see core_sink.lost */
     uint64_t seq;
     uint64_t matched;
     uint64_t except;
@@ -49,6 +50,8 @@ bool ticket_less(struct publish_ticket *t);
 
 /* Finds whom the message is for. ERR_NOMEM. */
 int message_address(struct router *r, struct message *m, struct str target) FF_USE_RESULT;
+/* To the mailboxes of the shards that have somebody: where their order is the log's. */
+void message_post(struct router *r, struct message *m);
 /* Its turn has come: it is kept, and posted to the shards. Lets go of one reference. */
 void message_release(struct router *r, struct message *m);
 /* The same, if it is not addressed yet. */

@@ -1,5 +1,7 @@
 #include "core/permit.h"
 
+#include "proto/name.h"
+
 /* The strictest rule that a client satisfies for the name; WHO_NOBODY: none. */
 static enum permit_who client_is(const struct grant *g, struct str name)
 {
@@ -7,6 +9,14 @@ static enum permit_who client_is(const struct grant *g, struct str name)
         return grant_covers(g->s.subscribe, g->s.nsubscribe, name) ? WHO_GRANTED : WHO_NOBODY;
     }
     return g->s.kind == GRANT_CLIENT && g->s.user.len > 0 ? WHO_USER : WHO_ANYONE;
+}
+
+/* Who else is connected is told only to those to whom that is given by its name. */
+static enum permit_who who_may(const struct options *o, struct str name)
+{
+    enum permit_who who = options_subscribe_who(o, name);
+
+    return str_eqz(name, USERS_CHANNEL) && who < WHO_GRANTED ? WHO_GRANTED : who;
 }
 
 bool permit_subscribe(const struct options *o, const struct grant *g, struct str name)
@@ -22,7 +32,7 @@ bool permit_subscribe(const struct options *o, const struct grant *g, struct str
     }
     enum permit_who is = client_is(g, name);
 
-    return is != WHO_NOBODY && options_subscribe_who(o, name) <= is;
+    return is != WHO_NOBODY && who_may(o, name) <= is;
 }
 
 bool permit_publish(const struct options *o, const struct grant *g, struct str channel)
@@ -45,7 +55,7 @@ bool permit_publish(const struct options *o, const struct grant *g, struct str c
 bool permit_ask_subscribe(const struct options *o, const struct grant *g, struct str name)
 {
     return (g->s.kind == GRANT_CLIENT || g->s.kind == GRANT_ANONYMOUS) &&
-           options_subscribe_who(o, name) != WHO_NOBODY;
+           options_subscribe_who(o, name) != WHO_NOBODY && !str_eqz(name, USERS_CHANNEL);
 }
 
 bool permit_ask_publish(const struct options *o, const struct grant *g, struct str channel)

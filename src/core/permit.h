@@ -15,7 +15,9 @@
  *
  * Who satisfies a rule satisfies the less strict ones too: a listed channel needs
  * no user. So the strictest of all rules that concern some channel of a pattern
- * decides about the pattern, and no pattern permits more than its channels do. */
+ * decides about the pattern, and no pattern permits more than its channels do.
+ *
+ * USERS_CHANNEL always needs to be listed. */
 bool permit_subscribe(const struct options *o, const struct grant *g, struct str name);
 /* May it publish to the channel? A key: what it lists, or RIGHT_ALL_CHANNELS. A
  * client: what its token's `publish` lists and publish-for does not forbid. */

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct core_event;
 struct message;
 struct member;
 
@@ -33,6 +34,37 @@ struct core_ports {
     void (*settle)(void *ctx, unsigned shard);
     /* Is anything posted to the shard and not delivered? */
     bool (*pending)(void *ctx, unsigned shard);
+    /* The rest is for router_people, which needs all of it; else NULL. */
+    uint64_t (*mono_ms)(void *ctx);
+    uint64_t (*real_ms)(void *ctx);
+    /* router_people_run is to be called at `due_ms` (monotonic), or soon after: earlier than
+     * was said before. Any thread, lock held. */
+    void (*due)(void *ctx, uint64_t due_ms);
+    /* Something that the application may want to know of. Any thread, lock held: must be quick.
+     * NULL: nobody does. */
+    void (*happened)(void *ctx, const struct core_event *ev);
+};
+
+enum core_event_kind {
+    CORE_OCCUPIED, /* a channel has its first subscriber by name */
+    CORE_VACATED,  /* and none any more */
+    CORE_JOINED,   /* a user has become a member of a channel with presence, */
+    CORE_LEFT,     /* is none any more, */
+    CORE_UPDATED,  /* or has another info */
+    CORE_ONLINE,   /* a user has its first connection */
+    CORE_OFFLINE   /* and none any more, for longer than presence-grace */
+};
+
+/* Borrowed for the call. */
+struct core_event {
+    enum core_event_kind kind;
+    struct str channel; /* not of ONLINE, OFFLINE */
+    struct str user;    /* not of OCCUPIED, VACATED */
+    struct str info;    /* JSON, of JOINED and UPDATED; or empty */
+    uint64_t at_ms;     /* real time */
+    /* Who caused OCCUPIED and VACATED: nothing that is told, but they count for him. */
+    uint64_t cause;        /* id of the member; 0: unknown */
+    struct str cause_user; /* its user, or empty */
 };
 
 /* Why messages are missing. */

@@ -1,7 +1,7 @@
 /* From a number to the shards: what happens to a message when its turn has come,
  * at once or, with a store that messages wait for, after its commit. */
 #include "core/message.h"
-#include "core/router_private.h"
+#include "core/people_private.h"
 #include "core/unacked.h"
 
 #include <stddef.h>
@@ -107,7 +107,7 @@ static void await_ack(struct router *r, struct message *m)
     }
 }
 
-static void post(struct router *r, struct message *m)
+void message_post(struct router *r, struct message *m)
 {
     unsigned posts = (unsigned)__builtin_popcountll(m->interested);
     size_t size = (size_t)m->frame->sse_len + m->frame->ws_len;
@@ -135,7 +135,7 @@ void message_release(struct router *r, struct message *m)
     if (r->metrics) {
         metrics_add(r->metrics, METRIC_MATCHED, m->matched);
     }
-    post(r, m);
+    message_post(r, m);
     message_unref(m);
 }
 
@@ -192,9 +192,10 @@ static void take_back_sent(struct router *r, const struct message *m)
     }
 }
 
-/* Lock held. Returns the record if more is to be done without the lock. */
+/* Lock held. Returns a chain of records of which more is to be done without the lock. */
 static struct record *take_back(struct router *r, struct record *rec, int rc)
 {
+    rec->next = NULL;
     switch (rec->kind) {
     case RECORD_MESSAGE:
         if (!r->store->delayed) {
@@ -212,6 +213,9 @@ static struct record *take_back(struct router *r, struct record *rec, int rc)
     case RECORD_BARRIER:
     case RECORD_ACKED:
         return rec;
+    case RECORD_READ:
+    case RECORD_UNREAD:
+        return positions_stored(&r->people->reads->positions, rec, rc);
     case RECORD_LANE:
     case RECORD_FORGET:
         break;
@@ -253,6 +257,8 @@ static void finish(struct record *rec, int rc)
         break;
     case RECORD_LANE:
     case RECORD_FORGET:
+    case RECORD_READ:
+    case RECORD_UNREAD:
         break;
     }
 }
@@ -267,11 +273,9 @@ void router_stored(struct router *r, struct record *first, int rc)
         for (unsigned n = 0; first && n < RELEASE_MAX; n++) {
             struct record *rec = first;
             first = rec->next;
-            rec = take_back(r, rec, rc);
-            if (rec) {
-                rec->next = NULL;
-                *end = rec;
-                end = &rec->next;
+            *end = take_back(r, rec, rc);
+            while (*end) {
+                end = &(*end)->next;
             }
         }
         router_unlock_flush(r);

@@ -1,5 +1,5 @@
 /* Members and their subscriptions. */
-#include "core/router_private.h"
+#include "core/people_private.h"
 
 #include "proto/name.h"
 
@@ -37,6 +37,7 @@ void router_free(struct router *r)
         return;
     }
     assert(r->members == 0 && !r->channels.head && !r->users.head && !r->groups.head);
+    people_free(r);
     history_fini(&r->history);
     free(r->restored); /* if it was not filled to the end */
     dedupe_free(r->dedupe);
@@ -135,16 +136,6 @@ static struct subscription *sub_of_kind(const struct member *m, enum topic_kind 
     return NULL;
 }
 
-static struct subscription *sub_of_channel(const struct member *m, struct str name)
-{
-    for (struct subscription *s = m->subs; s; s = s->next) {
-        if (s->topic->kind == TOPIC_CHANNEL && str_eq(topic_name(s->topic), name)) {
-            return s;
-        }
-    }
-    return NULL;
-}
-
 static bool group_has(struct str group, struct str pattern)
 {
     struct str p;
@@ -175,7 +166,7 @@ bool member_has_name(const struct member *m, struct str name)
         const struct subscription *g = sub_of_kind(m, TOPIC_GROUP);
         return g && group_has(topic_name(g->topic), name);
     }
-    return sub_of_channel(m, name) != NULL;
+    return member_channel(m, name) != NULL;
 }
 
 void member_names(const struct member *m, void (*visit)(void *ctx, struct str name), void *ctx)
@@ -191,13 +182,6 @@ void member_names(const struct member *m, void (*visit)(void *ctx, struct str na
             }
         }
     }
-}
-
-struct str member_user(const struct member *m)
-{
-    const struct subscription *s = sub_of_kind(m, TOPIC_USER);
-
-    return s ? topic_name(s->topic) : STR_NONE;
 }
 
 /* ---- topics ---- */
@@ -267,6 +251,12 @@ static void leave_group(struct router *r, struct member *m, struct subscription 
 /* Lock held. Out of every topic. */
 static void detach(struct router *r, struct member *m)
 {
+    for (const struct subscription *s = m->subs; s; s = s->next) {
+        if (s->topic->kind == TOPIC_CHANNEL) { /* while it is known whose it is */
+            people_leaving(r, m, s->topic, false);
+        }
+    }
+    people_forget_notes(r, m);
     while (m->subs) {
         struct subscription *s = m->subs;
         switch (s->topic->kind) {
@@ -292,6 +282,7 @@ void router_leave(struct router *r, struct member *m)
         return;
     }
     router_lock(r);
+    people_departing(r, m);
     detach(r, m);
     all->v[m->everyone_at] = all->v[all->n - 1];
     all->v[m->everyone_at]->everyone_at = m->everyone_at;
@@ -303,7 +294,7 @@ void router_leave(struct router *r, struct member *m)
 
 /* ---- channels ---- */
 
-static int subscribe_channel(struct router *r, struct member *m, struct str name)
+static int list_channel(struct router *r, struct member *m, struct str name)
 {
     const struct subscription *g = sub_of_kind(m, TOPIC_GROUP);
     struct subscription *s;
@@ -324,6 +315,16 @@ static int subscribe_channel(struct router *r, struct member *m, struct str name
     s->at = SUB_SHADOWED;
     sub_link(m, s, t);
     return 0;
+}
+
+static int subscribe_channel(struct router *r, struct member *m, struct str name)
+{
+    int rc = list_channel(r, m, name);
+
+    if (rc == 0) {
+        people_entered(r, m, member_channel(m, name)->topic);
+    }
+    return rc;
 }
 
 /* ---- patterns ---- */
@@ -465,7 +466,8 @@ int router_unsubscribe(struct router *r, struct member *m, struct str name)
     } else if (name_is_pattern(name)) {
         rc = change_patterns(r, m, NULL, 0, name);
     } else {
-        leave_topic(&r->channels, m, sub_of_channel(m, name));
+        people_leaving(r, m, member_channel(m, name)->topic, true);
+        leave_topic(&r->channels, m, member_channel(m, name));
     }
     if (rc == 0) {
         m->names--;
@@ -555,6 +557,7 @@ int router_join_locked(struct router *r, struct member *m, struct str user, cons
         all->v[all->n++] = m;
         m->joined = 1;
         r->members++;
+        people_arrived(r, m);
     } else {
         detach(r, m);
     }

@@ -14,6 +14,8 @@ struct member_list {
     uint32_t n, cap;
 };
 
+struct people;
+
 struct router {
     struct core_ports ports;
     unsigned shards;
@@ -29,6 +31,7 @@ struct router {
     struct history history;
     struct dedupe *dedupe;    /* NULL: nothing is kept */
     struct acks *acks;        /* likewise */
+    struct people *people;    /* NULL: no presence, no typing, nothing read */
     struct core_store *store; /* NULL: none */
     struct metrics *metrics;  /* NULL: nothing is kept */
     struct lost_range lost[LOST_RANGES_MAX];

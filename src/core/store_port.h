@@ -24,6 +24,8 @@ enum record_kind {
                        Its messages up to `evicted` are to be deleted. */
     RECORD_FORGET,  /* a lane and its messages are to be deleted: lane; floor */
     RECORD_ACKED,   /* a message waits for no acknowledgement any more: seq */
+    RECORD_READ,    /* how far a user has read in a channel: name (the channel), user, seq, at_ms */
+    RECORD_UNREAD,  /* nothing is known of that any more: name, user */
     RECORD_BARRIER  /* nothing: it comes back when all before it are durable */
 };
 
@@ -36,11 +38,12 @@ struct record {
     bool queues;    /* MESSAGE: nobody was sent it: the lane's `queued` becomes its seq, in
                         the same transaction, if it was 0 */
     uint64_t seq;
-    uint64_t at_ms;      /* MESSAGE: when it was received, real time */
+    uint64_t at_ms;      /* MESSAGE, READ: when it was received, real time */
     uint64_t expires_ms; /* MESSAGE: real time, 0: never */
     uint64_t lane;       /* number of the lane; never used again for another one */
     enum target_kind target;
     struct str name;
+    struct str user;     /* READ, UNREAD */
     uint64_t evicted;    /* LANE: highest seq that is not kept any more */
     uint64_t queued;     /* LANE: first seq that no client of the user was sent; 0: none */
     uint64_t floor;      /* FORGET: highest seq of any forgotten lane */
@@ -68,8 +71,8 @@ struct core_store {
 
 /* Any thread, without the lock: the store is done with a chain of records, in
  * order. rc 0: they are durable (or, not delayed and no wait, written). With an
- * error, only messages and barriers are given back: they are not in the store
- * and never will be; with a `delayed` or `waits` store their publishers are
+ * error, only messages, READ and barriers are given back: they are not in the
+ * store and never will be; with a `delayed` or `waits` store their publishers are
  * told. The store keeps trying to write all other records. */
 void router_stored(struct router *r, struct record *first, int rc);
 /* Any thread, without the lock: from now on nothing is written any more
@@ -107,6 +110,10 @@ int router_restore_unacked(struct router *r, struct str user, struct str id, uin
                            uint64_t at_ms, uint64_t expires_ms, struct frame *frame) FF_USE_RESULT;
 /* Takes the reference over. In the order of at_ms. ERR_NOMEM. */
 int router_restore_once(struct router *r, struct once *o) FF_USE_RESULT;
+/* How far the user has read in the channel; both names are checked. In the order of at_ms.
+ * ERR_NOMEM, ERR_INVALID (no position of this log). */
+int router_restore_read(struct router *r, struct str channel, struct str user, uint64_t seq,
+                        uint64_t at_ms) FF_USE_RESULT;
 /* All is there: the bounds are applied. */
 void router_restored(struct router *r, uint64_t now_ms);
 

@@ -1,5 +1,7 @@
 #include "core/topic.h"
 
+#include "core/router.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -123,4 +125,24 @@ void topic_remove(struct topic *t, struct subscription *s)
             l->cap /= 2;
         }
     }
+}
+
+struct str member_user(const struct member *m)
+{
+    for (const struct subscription *s = m->subs; s; s = s->next) {
+        if (s->topic->kind == TOPIC_USER) {
+            return topic_name(s->topic);
+        }
+    }
+    return STR_NONE;
+}
+
+struct subscription *member_channel(const struct member *m, struct str channel)
+{
+    for (struct subscription *s = m->subs; s; s = s->next) {
+        if (s->topic->kind == TOPIC_CHANNEL && str_eq(topic_name(s->topic), channel)) {
+            return s;
+        }
+    }
+    return NULL;
 }

@@ -63,4 +63,7 @@ int topic_reserve(struct topic *t, unsigned shard) FF_USE_RESULT;
 void topic_add(struct topic *t, struct subscription *s);
 void topic_remove(struct topic *t, struct subscription *s);
 
+/* The member's subscription to the channel by its name, or NULL. */
+struct subscription *member_channel(const struct member *m, struct str channel);
+
 #endif

@@ -98,9 +98,9 @@ static int check(const struct call *c)
     if (status == 0 || r.schema > 0) {
         printf("store     %s\nschema    %" PRIu32 "\nepoch     %s\ntop       %" PRIu64
                "\nmessages  %" PRIu64 "\nlanes     %" PRIu64 "\nunacked   %" PRIu64
-               "\nids       %" PRIu64 "\nlost      %" PRIu64 " range%s\nbytes     %" PRIu64
-               "\nlast stop %s\n",
-               c->path, r.schema, r.epoch, r.top, r.messages, r.lanes, r.unacked, r.ids,
+               "\nids       %" PRIu64 "\nreads     %" PRIu64 "\nlost      %" PRIu64
+               " range%s\nbytes     %" PRIu64 "\nlast stop %s\n",
+               c->path, r.schema, r.epoch, r.top, r.messages, r.lanes, r.unacked, r.ids, r.reads,
                r.lost_ranges, r.lost_ranges == 1 ? "" : "s", r.bytes,
                r.clean ? "clean" : "without warning");
         puts(status == 0 ? "no faults found" : "damaged");

@@ -6,7 +6,6 @@
 #include "hook/private.h"
 #include "proto/name.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 #define REMEMBERED_MAX 10000
@@ -45,7 +44,6 @@ struct line {
 
 struct hook {
     struct hook_config cfg;
-    char *url, *secret, *ca_file;
     struct answer_limits limits;
     struct transfer_config to;
     pthread_t thread;
@@ -470,8 +468,7 @@ int hook_set_secret(struct hook *h, const char *secret)
         return ERR_NOMEM;
     }
     pthread_mutex_lock(&h->lock);
-    char *old = h->secret;
-    h->secret = copy;
+    char *old = h->to.secret;
     h->to.secret = copy;
     pthread_mutex_unlock(&h->lock);
     free_secret(old);
@@ -488,15 +485,6 @@ void hook_forget_user(struct hook *h, struct str user)
 
 /* ---- life ---- */
 
-static int copy_texts(struct hook *h, const struct hook_config *cfg)
-{
-    h->url = strdup(cfg->url);
-    h->secret = cfg->secret ? strdup(cfg->secret) : NULL;
-    h->ca_file = cfg->ca_file ? strdup(cfg->ca_file) : NULL;
-    h->to = (struct transfer_config){h->url, h->secret, h->ca_file};
-    return h->url && !h->secret == !cfg->secret && !h->ca_file == !cfg->ca_file ? 0 : ERR_NOMEM;
-}
-
 static void free_parts(struct hook *h)
 {
     cache_free(&h->cache);
@@ -504,28 +492,10 @@ static void free_parts(struct hook *h)
         curl_multi_cleanup(h->multi);
     }
     json_doc_free(h->doc);
-    free_secret(h->secret);
-    free(h->url);
-    free(h->ca_file);
+    transfer_config_fini(&h->to);
     pthread_mutex_destroy(&h->lock);
     free(h);
     curl_global_cleanup();
-}
-
-static int start_thread(struct hook *h)
-{
-    sigset_t all, before;
-    int rc;
-
-    sigfillset(&all); /* signals are for the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&h->thread, NULL, run, h);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc != 0) {
-        return ERR_SYSTEM;
-    }
-    pthread_setname_np(h->thread, "fanfare-hook");
-    return 0;
 }
 
 static struct hook *hook_alloc(const struct hook_config *cfg)
@@ -565,10 +535,11 @@ int hook_new(const struct hook_config *cfg, struct hook **out, struct errmsg *wh
     h->multi = curl_multi_init();
     if (h->multi &&
         curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)HOOK_CONNECTIONS) == 0 &&
-        copy_texts(h, cfg) == 0 && json_doc_new(&h->doc) == 0 && rng_init(&rng) == 0) {
+        transfer_config_init(&h->to, cfg->url, cfg->secret, cfg->ca_file) == 0 &&
+        json_doc_new(&h->doc) == 0 && rng_init(&rng) == 0) {
         h->cache.seed = rng_u64(&rng);
         h->shares.seed = rng_u64(&rng);
-        rc = start_thread(h);
+        rc = worker_start(&h->thread, run, h, "fanfare-hook");
     }
     if (rc != 0) {
         free_parts(h);

@@ -3,8 +3,10 @@
 #define FF_HOOK_PRIVATE_H
 
 #include "base/map.h"
+#include "base/rng.h"
 #include "base/strbuf.h"
 #include "hook/hook.h"
+#include "hook/webhook.h"
 #include "proto/json.h"
 
 #include <curl/curl.h>
@@ -110,6 +112,11 @@ bool breaker_tell(struct breaker *b, bool trial, bool works, uint64_t now_ms);
 /* The trial did not take place. */
 void breaker_take_back(struct breaker *b);
 
+/* ---- a thread ---- */
+
+/* One that signals leave alone. `name` is at most 15 bytes. ERR_SYSTEM. */
+int worker_start(pthread_t *t, void *(*run)(void *ctx), void *ctx, const char *name) FF_USE_RESULT;
+
 /* ---- a question ---- */
 
 /* The body of a question. */
@@ -123,11 +130,16 @@ void question_identity(const struct hook_question *q, const uint8_t digest[HOOK_
 /* "t=…,v1=…" */
 void question_sign(const char *secret, uint64_t now_s, struct str body, struct strbuf *out);
 
-/* ---- one question on its way ---- */
+/* ---- a request on its way ---- */
 
+/* Texts of its own. */
 struct transfer_config {
-    const char *url, *secret, *ca_file;
+    char *url, *secret, *ca_file; /* the last two may be NULL */
 };
+/* ERR_NOMEM; transfer_config_fini then, too. */
+int transfer_config_init(struct transfer_config *c, const char *url, const char *secret,
+                         const char *ca_file) FF_USE_RESULT;
+void transfer_config_fini(struct transfer_config *c);
 
 struct transfer {
     CURL *easy;
@@ -135,17 +147,67 @@ struct transfer {
     struct strbuf body, answer;
     uint64_t sent_ms; /* real time: what is answered was so then, if not later */
     size_t head;      /* bytes of headers in the answer */
+    size_t heard;
     bool too_long;
+    bool deaf; /* only the answer's status counts */
 };
 
-/* t->body is the question. `owner` comes back from transfer_owner. ERR_NOMEM. */
+/* t->body is what is posted. `owner` comes back from transfer_owner. ERR_NOMEM. */
 int transfer_begin(struct transfer *t, const struct transfer_config *cfg, uint64_t timeout_ms,
                    void *owner) FF_USE_RESULT;
 void *transfer_owner(CURL *easy);
+/* The status of the answer; 0: none has come, and `why` says why. */
+long transfer_status(const struct transfer *t, CURLcode code, struct errmsg *why);
 /* What came. */
 void transfer_read(struct transfer *t, CURLcode code, struct json_doc *doc, enum hook_event event,
                    const struct answer_limits *lim, struct reading *out);
 /* It is in no multi handle any more. */
 void transfer_fini(struct transfer *t);
+
+/* ---- events that wait to be told: webhook.h ---- */
+
+struct letter {
+    struct letter *next;
+    uint64_t seq, at_ms, mono_ms; /* real time of the event; monotonic, when it was queued */
+    const char *event;
+    size_t len;
+    uint16_t by;           /* outbox_by */
+    char id[UUID_LEN + 1]; /* empty until it is posted for the first time */
+    char members[];
+};
+/* NULL without memory. */
+struct letter *letter_new(const char *event, uint16_t by, uint64_t at_ms, struct str members);
+/* The event as JSON. */
+void letter_add(const struct letter *l, struct strbuf *out);
+void letters_free(struct letter *l);
+
+/* Counters of who has how many letters; the last one is nobody's, and has no bound. Different ones
+ * may have the same counter: without the seed nobody can choose with whom. */
+#define OUTBOX_BY 1024
+#define OUTBOX_NOBODY OUTBOX_BY
+
+/* Not locked. */
+struct outbox {
+    struct letter *first, **end;
+    unsigned n, max;           /* those that were taken and are not settled included */
+    uint64_t bytes, max_bytes; /* likewise */
+    uint64_t seq;              /* the last number */
+    uint64_t seed;             /* never changes, */
+    unsigned share;            /* nor does this: of n, for each counter */
+    unsigned held[OUTBOX_BY + 1];
+};
+/* An empty one; `seed` is still to be set. */
+void outbox_init(struct outbox *o, unsigned max, uint64_t max_bytes);
+/* For whom it counts. Needs no lock. */
+uint16_t outbox_by(const struct outbox *o, const struct webhook_cause *by);
+/* Takes the letter (NULL: there is none, but it counts). False: there is no room, at least not for
+ * whom it counts, and the letter is the caller's. */
+bool outbox_put(struct outbox *o, struct letter *l, uint64_t now_ms) FF_USE_RESULT;
+/* The first `*n` of them, at most `max`, and those behind the first one within `max_bytes`. */
+struct letter *outbox_take(struct outbox *o, unsigned max, uint64_t max_bytes, unsigned *n);
+/* The same of those that were queued until then. */
+struct letter *outbox_take_old(struct outbox *o, uint64_t before_ms, unsigned max, unsigned *n);
+/* A letter that was taken waits no more. */
+void outbox_settle(struct outbox *o, const struct letter *l);
 
 #endif

@@ -1,11 +1,34 @@
-/* One question with libcurl. */
+/* One request with libcurl. */
 #include "base/clock.h"
 #include "hook/private.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* libcurl itself would take several hundred kilobytes of headers. */
 #define HEAD_MAX 32768
 /* How long certificates are not read again, seconds. */
 #define CA_CACHE_S 60L
+
+int transfer_config_init(struct transfer_config *c, const char *url, const char *secret,
+                         const char *ca_file)
+{
+    c->url = strdup(url);
+    c->secret = secret ? strdup(secret) : NULL;
+    c->ca_file = ca_file ? strdup(ca_file) : NULL;
+    return c->url && !c->secret == !secret && !c->ca_file == !ca_file ? 0 : ERR_NOMEM;
+}
+
+void transfer_config_fini(struct transfer_config *c)
+{
+    if (c->secret) {
+        explicit_bzero(c->secret, strlen(c->secret));
+    }
+    free(c->secret);
+    free(c->url);
+    free(c->ca_file);
+    *c = (struct transfer_config){NULL, NULL, NULL};
+}
 
 static size_t take_head(char *data, size_t size, size_t n, void *ctx)
 {
@@ -22,9 +45,13 @@ static size_t take_answer(char *data, size_t size, size_t n, void *ctx)
     struct transfer *t = ctx;
 
     n *= size;
-    if (t->answer.len + n > HOOK_ANSWER_MAX) {
+    t->heard += n;
+    if (t->heard > HOOK_ANSWER_MAX) {
         t->too_long = true;
         return 0;
+    }
+    if (t->deaf) {
+        return n;
     }
     strbuf_add(&t->answer, data, n);
     return strbuf_failed(&t->answer) ? 0 : n;
@@ -121,18 +148,29 @@ void *transfer_owner(CURL *easy)
     return owner;
 }
 
-void transfer_read(struct transfer *t, CURLcode code, struct json_doc *doc, enum hook_event event,
-                   const struct answer_limits *lim, struct reading *out)
+long transfer_status(const struct transfer *t, CURLcode code, struct errmsg *why)
 {
     long status = 0;
 
-    if (code != CURLE_OK) {
-        *out = (struct reading){.answer.verdict = HOOK_UNAVAILABLE};
-        (void)errmsg_set(&out->why, 0, "%s",
+    if (code != CURLE_OK && !(t->deaf && t->too_long)) {
+        (void)errmsg_set(why, 0, "%s",
                          t->too_long ? "its answer is too long" : curl_easy_strerror(code));
-        return;
+        return 0;
     }
     (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+void transfer_read(struct transfer *t, CURLcode code, struct json_doc *doc, enum hook_event event,
+                   const struct answer_limits *lim, struct reading *out)
+{
+    long status;
+
+    *out = (struct reading){.answer.verdict = HOOK_UNAVAILABLE};
+    status = transfer_status(t, code, &out->why);
+    if (status == 0) {
+        return;
+    }
     answer_read(doc, event, status, strbuf_str(&t->answer), lim, t->sent_ms, out);
 }
 

@@ -3,6 +3,7 @@
 #include "ws/acks.h"
 #include "http/body.h"
 #include "http/client_key.h"
+#include "http/throttle.h"
 #include "http/visit.h"
 
 /* The ids in the body; otherwise *p says what is wrong with it. */
@@ -70,6 +71,9 @@ enum MHD_Result post_ack(struct request *rq)
     }
     if (!client_key_of(rq, &id)) {
         return respond_bad_client_key(rq);
+    }
+    if (throttle_client(rq, id, &result) != 0) {
+        return result;
     }
     if (read_ids(rq, &list, &p) != 0) {
         return respond_problem(rq, &p);

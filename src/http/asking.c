@@ -20,9 +20,9 @@ static struct http_asking *of_mail(struct mail *m)
     return (struct http_asking *)(void *)((char *)m - offsetof(struct http_asking, mail));
 }
 
-static enum ask_result verdict(const struct request *rq)
+enum ask_result asking_verdict(const struct hook_answer *answer)
 {
-    switch (rq->answer.verdict) {
+    switch (answer->verdict) {
     case HOOK_ALLOWED:
         return ASKED_YES;
     case HOOK_DENIED:
@@ -41,7 +41,7 @@ static void arrived(struct mail *m, void *ctx)
 
     (void)ctx;
     rq->answer = a->call.answer;
-    rq->asked = verdict(rq);
+    rq->asked = asking_verdict(&rq->answer);
     free(a);
     request_resume(rq);
 }
@@ -124,9 +124,11 @@ bool asking_may_subscribe(const struct request *rq, struct str name)
     return may_ask(rq, ASKS_SUBSCRIBE) && permit_ask_subscribe(rq->srv->env->opt, rq->grant, name);
 }
 
-bool asking_may_publish(const struct request *rq, struct str channel)
+bool asking_may_publish(const struct http_server *srv, const struct grant *g, struct str channel)
 {
-    return may_ask(rq, ASKS_PUBLISH) && permit_ask_publish(rq->srv->env->opt, rq->grant, channel);
+    const struct http_shared *sh = srv->shared;
+
+    return sh->hook && (sh->asks & ASKS_PUBLISH) && permit_ask_publish(srv->env->opt, g, channel);
 }
 
 enum ask_result asking_result(const struct request *rq, struct str name)
@@ -174,7 +176,12 @@ enum MHD_Result asking_names(struct request *rq, bool publish, const struct str 
                               .user = rq->grant->s.user,
                               .channels = names,
                               .nchannels = n};
+    char id[CLIENT_ID_LEN + 1];
 
+    if (rq->acts_as) {
+        client_id_text(rq->acts_as, id);
+        q.client_id = str_of(id);
+    }
     if (note_names(rq, names, n) != 0) {
         return respond_nomem(rq);
     }
@@ -215,4 +222,23 @@ bool asking_channels(struct request *rq, enum MHD_Result *result)
     }
     free(names);
     return n == 0;
+}
+
+int asking_readable(struct request *rq, struct str channel,
+                    enum MHD_Result (*again)(struct request *rq), enum MHD_Result *result)
+{
+    if (permit_subscribe(rq->srv->env->opt, rq->grant, channel)) {
+        return 0;
+    }
+    if (!asking_may_subscribe(rq, channel)) {
+        *result = respond_forbidden(rq, "forbidden_channel", "channel",
+                                    "this credential does not permit to read the channel");
+    } else if (rq->asked == ASKED_NOT) {
+        *result = asking_names(rq, false, &channel, 1, again);
+    } else if (rq->asked == ASKED_YES) {
+        return 0;
+    } else {
+        *result = respond_asked(rq, "channel");
+    }
+    return ERR_STATE;
 }

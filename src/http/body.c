@@ -98,9 +98,11 @@ int body_member(struct request *rq, const struct json_node *root, const char *na
     if (!n || n->type == type) {
         return 0;
     }
-    (void)errmsg_set(&rq->why, 0, "\"%s\" must be %s %s, not %s", name,
-                     type == JSON_ARRAY || type == JSON_OBJECT ? "an" : "a", json_type_name(type),
-                     json_type_name(n->type));
+    (void)errmsg_set(&rq->why, 0, "\"%s\" must be %s%s, not %s", name,
+                     type == JSON_BOOL                           ? ""
+                     : type == JSON_ARRAY || type == JSON_OBJECT ? "an "
+                                                                 : "a ",
+                     json_type_name(type), json_type_name(n->type));
     *p = body_blame(n, name, rq->why.text);
     p->code = "wrong_type";
     return ERR_INVALID;

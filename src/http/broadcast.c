@@ -7,28 +7,22 @@
 
 static enum MHD_Result publish_one(struct request *rq)
 {
-    struct refusal r;
+    struct publisher pb = publisher_of_request(rq);
 
-    if (publication_run(rq, strbuf_str(&rq->body), &rq->out, &r)) {
-        return commit_answer(rq);
-    }
-    if (r.ask) {
-        return publication_ask(rq, strbuf_str(&rq->body), publish_one);
-    }
-    metrics_inc(rq->srv->env->metrics, METRIC_PUBLISH_REFUSED);
-    return respond_problem(rq, &r.problem);
+    return publication_answer(rq, &pb, publish_one);
 }
 
 /* ---- batches ---- */
 
 struct batch {
     struct request *rq;
+    struct publisher pb;
     unsigned items, accepted;
 };
 
 static void batch_begin(struct batch *b, struct request *rq)
 {
-    *b = (struct batch){.rq = rq};
+    *b = (struct batch){.rq = rq, .pb = publisher_of_request(rq)};
     strbuf_adds(&rq->out, "{\"results\":[");
 }
 
@@ -38,7 +32,7 @@ static void batch_item(struct batch *b, struct str text, unsigned line, size_t o
     struct refusal r;
 
     strbuf_adds(out, b->items++ ? "," : "");
-    if (publication_run(b->rq, text, out, &r)) {
+    if (publication_run(&b->pb, text, out, &r)) {
         b->accepted++;
         return;
     }

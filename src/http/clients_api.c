@@ -57,6 +57,7 @@ static void work_disconnect(struct visit *v, struct http_server *there)
 
     if (s) {
         stream_log(s, LOG_INFO_LVL, "client closed by an administrator", NULL, NULL);
+        s->member.leaves = 1; /* at once, for those who see who is there */
         stream_end(s, 4001, "disconnected by the administrator");
     }
 }

@@ -27,18 +27,13 @@ void commit_begin(struct request *rq)
 
 static enum MHD_Result commit_finish(struct request *rq)
 {
-    struct errmsg reason;
     struct problem p;
 
     if (!atomic_load(&rq->ticket.failed)) {
         return respond_json(rq, 200);
     }
     metrics_inc(rq->srv->env->metrics, METRIC_PUBLISH_REFUSED);
-    p = problem_of_store(rq->srv, &reason);
-    (void)errmsg_set(&rq->why, 0,
-                     "not all of it was stored; repeat it, with the same id if it has one: %s",
-                     reason.text);
-    p.detail = rq->why.text;
+    p = problem_not_stored(rq->srv, &rq->why);
     return respond_problem(rq, &p);
 }
 
@@ -68,4 +63,16 @@ struct problem problem_of_store(const struct http_server *srv, struct errmsg *te
     }
     return (struct problem){
         .status = 503, .code = "store_failed", .retry_after_s = 1, .detail = text->text};
+}
+
+struct problem problem_not_stored(const struct http_server *srv, struct errmsg *why)
+{
+    struct errmsg reason;
+    struct problem p = problem_of_store(srv, &reason);
+
+    (void)errmsg_set(why, 0,
+                     "not all of it was stored; repeat it, with the same id if it has one: %s",
+                     reason.text);
+    p.detail = why->text;
+    return p;
 }

@@ -15,5 +15,8 @@ enum MHD_Result commit_answer(struct request *rq);
 bool store_refuses(const struct http_server *srv, struct errmsg *why);
 /* The 503 of a publication that the store did not take. `text` holds the detail. */
 struct problem problem_of_store(const struct http_server *srv, struct errmsg *text);
+/* The same of one that had its place in the log, when its ticket has failed; `why` holds the
+ * detail. */
+struct problem problem_not_stored(const struct http_server *srv, struct errmsg *why);
 
 #endif

@@ -179,17 +179,8 @@ enum MHD_Result get_history(struct request *rq)
     if (rq->asked == ASKED_NOT && throttle_read(rq, &result) != 0) {
         return result;
     }
-    if (!permit_subscribe(rq->srv->env->opt, rq->grant, h.q.name) &&
-        asking_may_subscribe(rq, h.q.name)) {
-        if (rq->asked == ASKED_NOT) {
-            return asking_names(rq, false, &h.q.name, 1, get_history);
-        }
-        if (rq->asked != ASKED_YES) {
-            return respond_asked(rq, "channel");
-        }
-    } else if (!permit_subscribe(rq->srv->env->opt, rq->grant, h.q.name)) {
-        return respond_forbidden(rq, "forbidden_channel", "channel",
-                                 "this credential does not permit to read the channel");
+    if (asking_readable(rq, h.q.name, get_history, &result) != 0) {
+        return result;
     }
     h.frames = calloc(h.q.limit, sizeof(struct frame *));
     if (!h.frames) {

@@ -173,6 +173,20 @@ static void add_keeping(struct strbuf *out, const struct http_shared *sh)
     strbuf_addc(out, '}');
 }
 
+static void add_webhooks(struct strbuf *out, const struct http_shared *sh)
+{
+    if (!sh->webhooks) {
+        strbuf_adds(out, ",\"webhooks\":null");
+        return;
+    }
+    strbuf_addf(out,
+                ",\"webhooks\":{\"queued\":%llu,\"sent\":%llu,\"failed\":%llu,"
+                "\"deadLetters\":%llu,\"lag\":%llu}",
+                total(sh, METRIC_WEBHOOK_QUEUED), total(sh, METRIC_WEBHOOK_SENT),
+                total(sh, METRIC_WEBHOOK_FAILED), total(sh, METRIC_WEBHOOK_DEAD),
+                total(sh, METRIC_WEBHOOK_LAG));
+}
+
 enum MHD_Result get_stats(struct request *rq)
 {
     const struct http_shared *sh = rq->srv->shared;
@@ -200,6 +214,7 @@ enum MHD_Result get_stats(struct request *rq)
     strbuf_addf(out, "},\"users\":%llu,\"shards\":%u", (unsigned long long)counts.users,
                 sh->shards);
     add_keeping(out, sh);
+    add_webhooks(out, sh);
     strbuf_adds(out, ",\"counters\":{");
     metrics_add_json(out, sh->metrics, sh->nmetrics);
     strbuf_adds(out, "}}");

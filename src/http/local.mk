@@ -8,6 +8,7 @@ src_http_libff_http_la_SOURCES = \
 	src/http/broadcast.c \
 	src/http/client_key.c \
 	src/http/client_key.h \
+	src/http/client_publish.c \
 	src/http/client_token.c \
 	src/http/clients_api.c \
 	src/http/commit.c \
@@ -28,6 +29,10 @@ src_http_libff_http_la_SOURCES = \
 	src/http/limits.c \
 	src/http/limits.h \
 	src/http/media.c \
+	src/http/op_publish.c \
+	src/http/op_publish.h \
+	src/http/people.c \
+	src/http/people_post.c \
 	src/http/playground.c \
 	src/http/playground_data.h \
 	src/http/proxies.c \

@@ -1,4 +1,4 @@
-/* GET /: the playground page, with --demo. */
+/* GET / and /room: the pages of the playground, with --demo. */
 #include "http/request.h"
 
 #include "http/playground_data.h"
@@ -30,7 +30,7 @@ static void hash_between(struct str page, const char *open, const char *close, c
     out[HASH_TEXT - 1] = '\0';
 }
 
-/* The page names the WebSocket path in a meta element: "/ws" unless changed. */
+/* A page names the WebSocket path in a meta element: "/ws" unless changed. */
 static void add_page(struct strbuf *out, struct str page, const char *ws_path)
 {
     static const char tag[] = "name=\"fanfare-ws-path\" content=\"";
@@ -47,9 +47,8 @@ static void add_page(struct strbuf *out, struct str page, const char *ws_path)
     strbuf_add(out, page.p + before + 3, page.len - before - 3);
 }
 
-enum MHD_Result get_playground(struct request *rq)
+static enum MHD_Result respond_page(struct request *rq, struct str page)
 {
-    struct str page = {(const char *)playground_html, playground_html_len};
     char script[HASH_TEXT], style[HASH_TEXT];
     char csp[400];
     struct MHD_Response *r;
@@ -74,4 +73,14 @@ enum MHD_Result get_playground(struct request *rq)
     respond_header(r, "Cross-Origin-Resource-Policy", "same-origin");
     respond_header(r, "Permissions-Policy", "camera=(), geolocation=(), microphone=()");
     return respond_with(rq, 200, r);
+}
+
+enum MHD_Result get_playground(struct request *rq)
+{
+    return respond_page(rq, (struct str){(const char *)playground_html, playground_html_len});
+}
+
+enum MHD_Result get_room(struct request *rq)
+{
+    return respond_page(rq, (struct str){(const char *)room_html, room_html_len});
 }

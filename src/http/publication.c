@@ -76,6 +76,7 @@ static void refuse_later(struct refusal *r, const char *code)
 {
     refuse(r, 503, code);
     r->problem.retry_after_s = 1;
+    r->retry_ms = 1000;
 }
 
 static void blame(struct refusal *r, const struct json_node *root, const char *field)
@@ -106,8 +107,9 @@ static void refuse_moved(struct refusal *r, struct str channel, struct cursor at
 }
 
 /* What the router did not take. */
-static void refuse_run(struct request *rq, const struct json_node *root, const struct publish *p,
-                       const struct publish_outcome *o, int rc, struct refusal *r)
+static void refuse_run(const struct publisher *pb, const struct json_node *root,
+                       const struct publish *p, const struct publish_outcome *o, int rc,
+                       struct refusal *r)
 {
     struct str target = publishing_target(p, o->verdict.target);
     char shown[NAME_SHOW_MAX];
@@ -143,10 +145,11 @@ static void refuse_run(struct request *rq, const struct json_node *root, const s
         refuse_later(r, "too_many_unacked");
         return;
     case ERR_STORE:
-        r->problem = problem_of_store(rq->srv, &r->text);
+        r->problem = problem_of_store(pb->srv, &r->text);
+        r->retry_ms = 1000;
         return;
     case ERR_BUSY:
-        note_overload(rq, "max-backlog, max-backlog-bytes or store-queue");
+        note_overload(pb->srv, pb->peer, "max-backlog, max-backlog-bytes or store-queue");
         (void)errmsg_set(&r->text, 0,
                          "more waits to be delivered or stored than max-backlog, "
                          "max-backlog-bytes or store-queue allow; try again later");
@@ -159,30 +162,41 @@ static void refuse_run(struct request *rq, const struct json_node *root, const s
 
 /* ---- */
 
-static int parse(struct request *rq, struct str text, const struct json_node **root,
-                 struct publish *p, struct refusal *r)
+int publication_parse(const struct publisher *pb, struct str text, const struct json_node **root,
+                      struct refusal *r)
 {
     static const struct json_limits limits = {
         .max_depth = 64, .tree_depth = 2, .max_nodes = SIZE_MAX, .leave = "data"};
+    const struct options *opt = pb->srv->env->opt;
     struct json_error err;
     int rc;
 
-    if (text.len > rq->srv->env->opt->max_message) {
-        note_size(rq, "max-message");
+    r->ask = false;
+    r->retry_ms = 0;
+    if (text.len > opt->max_message) {
+        note_limit(pb->srv->env, pb->peer, METRIC_LIMITED_SIZES, "max-message", STR_NONE);
         (void)errmsg_set(&r->text, 0,
                          "the publication has %zu bytes; %llu are allowed (max-message)", text.len,
-                         (unsigned long long)rq->srv->env->opt->max_message);
+                         (unsigned long long)opt->max_message);
         refuse(r, 413, "message_too_large");
         return ERR_RANGE;
     }
-    rc = json_parse(rq->srv->doc, text, &limits, root, &err);
+    rc = json_parse(pb->srv->doc, text, &limits, root, &err);
     if (rc == ERR_INVALID || rc == ERR_LIMIT) {
         r->problem = problem_of_json(&err, &r->text);
     } else if (rc != 0) {
         r->problem = problem_of_nomem();
-    } else if (publish_parse(*root, p, &r->pe) != 0) {
+    }
+    return rc;
+}
+
+static int read_publish(const struct publisher *pb, const struct json_node *root, struct publish *p,
+                        struct refusal *r)
+{
+    int rc = publish_parse_as(root, pb->form, p, &r->pe);
+
+    if (rc != 0) {
         r->problem = problem_of_publish(&r->pe);
-        rc = ERR_INVALID;
     }
     return rc;
 }
@@ -199,54 +213,62 @@ static const char *only_backends(const struct publish *p)
                                      : NULL;
 }
 
-static bool channel_permitted(const struct request *rq, struct str name)
+/* What the application said about the channel. */
+static enum ask_result said(const struct publisher *pb, struct str name)
 {
-    return permit_publish(rq->srv->env->opt, rq->grant, name) ||
-           (asking_result(rq, name) == ASKED_YES && asking_may_publish(rq, name));
+    return str_among(name, pb->asked_names, pb->nasked) ? (enum ask_result)pb->asked : ASKED_NOT;
 }
 
-static void forbid_channel(struct request *rq, struct str name, struct refusal *r)
+static bool channel_permitted(const struct publisher *pb, struct str name)
 {
+    return permit_publish(pb->srv->env->opt, pb->grant, name) ||
+           (said(pb, name) == ASKED_YES && asking_may_publish(pb->srv, pb->grant, name));
+}
+
+static void forbid_channel(const struct publisher *pb, struct str name, struct refusal *r)
+{
+    bool may_ask = asking_may_publish(pb->srv, pb->grant, name);
     char shown[NAME_SHOW_MAX];
 
-    if (asking_result(rq, name) == ASKED_IN_VAIN && asking_may_publish(rq, name)) {
+    if (said(pb, name) == ASKED_IN_VAIN && may_ask) {
         (void)errmsg_set(&r->text, 0,
                          "whether this is permitted cannot be said now; try again later");
         refuse_later(r, "auth_unavailable");
         return;
     }
-    if (asking_result(rq, name) == ASKED_NO && rq->answer.reason[0]) {
-        (void)errmsg_set(&r->text, 0, "%s", rq->answer.reason);
+    if (said(pb, name) == ASKED_NO && pb->reason[0]) {
+        (void)errmsg_set(&r->text, 0, "%s", pb->reason);
     } else {
         (void)errmsg_set(&r->text, 0, "this credential does not permit to publish to \"%s\"",
                          name_show(name, shown));
     }
     refuse(r, 403, "forbidden_channel");
-    r->ask = rq->asked == ASKED_NOT && asking_may_publish(rq, name);
+    r->ask = pb->asked == ASKED_NOT && may_ask;
 }
 
-static bool channels_permitted(struct request *rq, const struct publish *p, struct refusal *r)
+static bool channels_permitted(const struct publisher *pb, const struct publish *p,
+                               struct refusal *r)
 {
     const struct json_node *n = p->several ? p->list : NULL;
 
     for (unsigned i = 0; i < p->count; i++, n = n ? n->next : NULL) {
         struct str name = n ? n->text : p->one;
-        if (!channel_permitted(rq, name)) {
-            forbid_channel(rq, name, r);
+        if (!channel_permitted(pb, name)) {
+            forbid_channel(pb, name, r);
             return false;
         }
     }
     return true;
 }
 
-static bool permitted(struct request *rq, const struct publish *p, struct refusal *r)
+static bool permitted(const struct publisher *pb, const struct publish *p, struct refusal *r)
 {
     const char *what = NULL;
 
-    if (rq->grant->s.kind == GRANT_OPEN) {
+    if (pb->grant->s.kind == GRANT_OPEN) {
         return true;
     }
-    if (rq->grant->s.kind == GRANT_CLIENT) {
+    if (pb->grant->s.kind == GRANT_CLIENT) {
         what = only_backends(p);
     }
     if (what) {
@@ -257,26 +279,26 @@ static bool permitted(struct request *rq, const struct publish *p, struct refusa
     }
     switch (p->kind) {
     case TARGET_CHANNEL:
-        return channels_permitted(rq, p, r);
+        return channels_permitted(pb, p, r);
     case TARGET_USER:
         (void)errmsg_set(&r->text, 0, "publishing to users needs a key with the permission users");
         refuse(r, 403, "forbidden");
-        return permit_right(rq->grant, RIGHT_USERS);
+        return permit_right(pb->grant, RIGHT_USERS);
     case TARGET_EVERYONE:
         break;
     }
     (void)errmsg_set(&r->text, 0,
                      "publishing to everyone needs a key with the permission everyone");
     refuse(r, 403, "forbidden");
-    return permit_right(rq->grant, RIGHT_EVERYONE);
+    return permit_right(pb->grant, RIGHT_EVERYONE);
 }
 
 /* The holder of a token with neither a user nor an id cannot be told from the next one, so neither
  * could their ids. */
-static bool id_has_owner(const struct request *rq, const struct json_node *root,
+static bool id_has_owner(const struct publisher *pb, const struct json_node *root,
                          const struct publish *p, struct refusal *r)
 {
-    const struct grant_spec *g = &rq->grant->s;
+    const struct grant_spec *g = &pb->grant->s;
 
     if (p->id.len == 0 || g->kind == GRANT_OPEN || g->kind == GRANT_KEY || g->user.len ||
         g->id.len) {
@@ -306,52 +328,56 @@ static struct str publisher_of(const struct grant_spec *g, char text[NAME_MAX_LE
     return (struct str){text, name.len + 2};
 }
 
-enum MHD_Result publication_ask(struct request *rq, struct str text,
-                                enum MHD_Result (*again)(struct request *rq))
+/* What the envelope tells of the publisher: nothing of a backend. */
+static struct publishing_from from_of(const struct publisher *pb, char text[NAME_MAX_LEN + 2])
 {
-    const struct json_node *root;
-    enum MHD_Result result;
-    struct refusal r;
-    struct publish p;
-    struct str *names;
-    unsigned n = 0;
+    const struct grant_spec *g = &pb->grant->s;
+    struct publishing_from from = {.scope = publisher_of(g, text)};
 
-    if (parse(rq, text, &root, &p, &r) != 0) {
-        return respond_problem(rq, &r.problem);
+    if (g->kind != GRANT_KEY) {
+        from.user = pb->user;
+        from.client = pb->client;
     }
-    names = calloc(p.count, sizeof(*names));
-    if (!names) {
-        return respond_nomem(rq);
-    }
-    for (unsigned i = 0; i < p.count; i++) {
-        struct str name = publishing_target(&p, i);
-        if (!channel_permitted(rq, name)) {
-            names[n++] = name;
-        }
-    }
-    result = asking_names(rq, true, names, n, again);
-    free(names);
-    return result;
+    from.is_client = from.client || g->kind == GRANT_CLIENT;
+    return from;
 }
 
-bool publication_run(struct request *rq, struct str text, struct strbuf *out, struct refusal *r)
+struct publisher publisher_of_request(struct request *rq)
+{
+    struct publisher pb = {.srv = rq->srv,
+                           .grant = rq->grant,
+                           .peer = &rq->client,
+                           .from_proxy = rq->from_proxy,
+                           .form = PUBLISH_BROADCAST,
+                           .user = rq->grant->s.user,
+                           .asked = rq->asked,
+                           .asked_names = rq->asked_names,
+                           .nasked = rq->nasked,
+                           .reason = rq->answer.reason,
+                           .ticket = &rq->ticket};
+
+    return pb;
+}
+
+bool publication_run_parsed(const struct publisher *pb, const struct json_node *root, size_t bytes,
+                            struct strbuf *out, struct refusal *r)
 {
     char name[NAME_MAX_LEN + 2];
-    struct http_server *srv = rq->srv;
-    const struct json_node *root;
+    struct http_server *srv = pb->srv;
+    struct publishing_from from = from_of(pb, name);
     struct publish_outcome outcome;
     struct publish p;
     int rc;
 
     r->ask = false;
-    if (parse(rq, text, &root, &p, r) != 0 || !permitted(rq, &p, r) ||
-        !id_has_owner(rq, root, &p, r) || !throttle_publication(rq, rq->grant, &p, text.len, r)) {
+    r->retry_ms = 0;
+    if (read_publish(pb, root, &p, r) != 0 || !permitted(pb, &p, r) ||
+        !id_has_owner(pb, root, &p, r) || !throttle_publication(pb, &p, bytes, r)) {
         return false;
     }
-    rc = publishing_run(srv->shared, &srv->env->rng, &p, publisher_of(&rq->grant->s, name),
-                        &rq->ticket, &outcome);
+    rc = publishing_run(srv->shared, &srv->env->rng, &p, &from, pb->ticket, &outcome);
     if (rc != 0) {
-        refuse_run(rq, root, &p, &outcome, rc, r);
+        refuse_run(pb, root, &p, &outcome, rc, r);
         return false;
     }
     if (!outcome.verdict.duplicate) {
@@ -360,4 +386,58 @@ bool publication_run(struct request *rq, struct str text, struct strbuf *out, st
     add_receipt(out, &p, &outcome);
     publish_outcome_fini(&outcome);
     return true;
+}
+
+bool publication_run(const struct publisher *pb, struct str text, struct strbuf *out,
+                     struct refusal *r)
+{
+    const struct json_node *root;
+
+    return publication_parse(pb, text, &root, r) == 0 &&
+           publication_run_parsed(pb, root, text.len, out, r);
+}
+
+/* About the channels of a publication that was refused with r->ask. */
+static enum MHD_Result ask(struct request *rq, const struct publisher *pb,
+                           enum MHD_Result (*again)(struct request *rq))
+{
+    const struct json_node *root;
+    enum MHD_Result result;
+    struct refusal r;
+    struct publish p;
+    struct str *names;
+    unsigned n = 0;
+
+    if (publication_parse(pb, strbuf_str(&rq->body), &root, &r) != 0 ||
+        read_publish(pb, root, &p, &r) != 0) {
+        return respond_problem(rq, &r.problem);
+    }
+    names = calloc(p.count, sizeof(*names));
+    if (!names) {
+        return respond_nomem(rq);
+    }
+    for (unsigned i = 0; i < p.count; i++) {
+        struct str name = publishing_target(&p, i);
+        if (!channel_permitted(pb, name)) {
+            names[n++] = name;
+        }
+    }
+    result = asking_names(rq, true, names, n, again);
+    free(names);
+    return result;
+}
+
+enum MHD_Result publication_answer(struct request *rq, const struct publisher *pb,
+                                   enum MHD_Result (*again)(struct request *rq))
+{
+    struct refusal r;
+
+    if (publication_run(pb, strbuf_str(&rq->body), &rq->out, &r)) {
+        return commit_answer(rq);
+    }
+    if (r.ask) {
+        return ask(rq, pb, again);
+    }
+    metrics_inc(rq->srv->env->metrics, METRIC_PUBLISH_REFUSED);
+    return respond_problem(rq, &r.problem);
 }

@@ -24,11 +24,17 @@ uint64_t publish_outcome_matched(const struct publish_outcome *out, const struct
 }
 
 static void tell(const struct http_shared *shared, const struct publish *p,
-                 const struct str *targets, const struct publish_outcome *out)
+                 const struct publishing_from *from, const struct str *targets,
+                 const struct publish_outcome *out)
 {
     for (unsigned i = 0; i < p->count; i++) {
-        struct http_published ev = {p, targets ? targets[i] : STR_NONE, str_of(out->id),
-                                    out->results[i]};
+        struct http_published ev = {.publish = p,
+                                    .target = targets ? targets[i] : STR_NONE,
+                                    .id = str_of(out->id),
+                                    .result = out->results[i],
+                                    .by_client = from->is_client,
+                                    .sender_user = from->user,
+                                    .sender_client = from->client};
         shared->published(shared->ctx, &ev);
     }
 }
@@ -73,6 +79,7 @@ struct str publishing_target(const struct publish *p, unsigned i)
 struct draft {
     struct publication pub;
     char now[CLOCK_RFC3339_LEN + 1];
+    char client[CLIENT_ID_LEN + 1];
     struct str few[PUBLISH_FEW];
     struct str *targets; /* few, or memory */
 };
@@ -94,6 +101,18 @@ static void set_identity(struct draft *d, struct rng *rng, const struct publish 
     } else {
         clock_rfc3339(d->pub.now_ms, d->now);
         e->timestamp = (struct str){d->now, CLOCK_RFC3339_LEN};
+    }
+}
+
+static void set_sender(struct draft *d, const struct publish *p, const struct publishing_from *from)
+{
+    struct envelope *e = &d->pub.envelope;
+
+    e->sender_user = from->user;
+    if (from->client) {
+        client_id_text(from->client, d->client);
+        e->sender_client = (struct str){d->client, CLIENT_ID_LEN};
+        d->pub.except = p->no_echo ? from->client : d->pub.except;
     }
 }
 
@@ -131,7 +150,7 @@ static int set_targets(struct draft *d, const struct publish *p, struct publish_
 }
 
 static int make_draft(struct draft *d, struct rng *rng, const struct publish *p,
-                      struct str publisher, struct publish_outcome *out)
+                      const struct publishing_from *from, struct publish_outcome *out)
 {
     int rc;
 
@@ -152,9 +171,10 @@ static int make_draft(struct draft *d, struct rng *rng, const struct publish *p,
     if (p->except.len) {
         (void)!client_id_parse(p->except, &d->pub.except); /* another form: nobody */
     }
+    set_sender(d, p, from);
     set_identity(d, rng, p, out);
     rc = set_targets(d, p, out);
-    return rc == 0 ? set_once(d, p, publisher) : rc;
+    return rc == 0 ? set_once(d, p, from->scope) : rc;
 }
 
 static void drop_draft(struct draft *d)
@@ -166,7 +186,8 @@ static void drop_draft(struct draft *d)
 }
 
 int publishing_run(struct http_shared *shared, struct rng *rng, const struct publish *p,
-                   struct str publisher, struct publish_ticket *ticket, struct publish_outcome *out)
+                   const struct publishing_from *from, struct publish_ticket *ticket,
+                   struct publish_outcome *out)
 {
     struct draft d;
     int rc;
@@ -176,7 +197,7 @@ int publishing_run(struct http_shared *shared, struct rng *rng, const struct pub
     if (p->count > 1 && p->data.len > PUBLISH_MAX_BYTES / p->count) {
         return ERR_RANGE;
     }
-    rc = make_draft(&d, rng, p, publisher, out);
+    rc = make_draft(&d, rng, p, from, out);
     if (rc == 0) {
         d.pub.ticket = ticket;
         rc = router_publish(shared->router, &d.pub, out->results, &out->verdict);
@@ -185,7 +206,7 @@ int publishing_run(struct http_shared *shared, struct rng *rng, const struct pub
         atomic_store(&shared->overload_ms, clock_mono_ms());
     }
     if (rc == 0 && shared->wants_published && !out->verdict.duplicate) {
-        tell(shared, p, d.pub.targets, out);
+        tell(shared, p, from, d.pub.targets, out);
     }
     drop_draft(&d);
     if (rc != 0) {

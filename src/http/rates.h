@@ -26,6 +26,7 @@ enum rate_kind {
     RATE_PREFIX,       /* by prefix: rate-for */
     RATE_READ_USER,    /* by user: read-rate, read-bytes */
     RATE_READ_PEER,    /* by network */
+    RATE_CLIENT,       /* by client id: op-rate, op-bytes, of requests with its key */
     RATE_KINDS
 };
 

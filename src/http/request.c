@@ -131,7 +131,7 @@ static enum MHD_Result overloaded(struct request *rq)
                         .detail = "too many request bodies at once (max-bodies); try again later"};
 
     atomic_store(&rq->srv->shared->overload_ms, clock_mono_ms());
-    note_overload(rq, "max-bodies");
+    note_overload(rq->srv, &rq->client, "max-bodies");
     return respond_problem(rq, &p);
 }
 

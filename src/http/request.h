@@ -75,10 +75,11 @@ struct request {
     bool stream;            /* asks for an event stream: see respond_auth */
     enum auth_place place;  /* of the credential */
     struct grant *grant;    /* what it permits; a reference */
+    uint64_t acts_as;       /* POST /publish: the connection whose client key it showed */
     struct str ticket_text; /* a ticket that was spent, in `target` */
     struct hook_answer answer; /* of the application: http/asking.h */
-    int asked;                 /* enum ask_result */
     struct str *asked_names;   /* it was asked about, in one block */
+    int asked;                 /* enum ask_result */
     unsigned nasked;
     enum MHD_Result (*asker)(struct request *rq); /* goes on after it */
     struct strbuf body;
@@ -153,7 +154,7 @@ void note_limit(struct conn_env *env, const struct peer *client, enum metric met
 /* The same for a request that is larger than the option allows. */
 void note_size(struct request *rq, const char *option);
 /* Counts and logs a refusal because too much waits already. */
-void note_overload(struct request *rq, const char *limit);
+void note_overload(struct http_server *srv, const struct peer *peer, const char *limit);
 /* respond_refused with the limit that the connection is over, or else with the
  * lack of descriptors. */
 enum MHD_Result refuse_over_limit(struct request *rq);
@@ -182,6 +183,7 @@ void visit_free(struct visit *v);
 enum MHD_Result get_events(struct request *rq);
 enum MHD_Result get_ws(struct request *rq);
 enum MHD_Result post_broadcast(struct request *rq);
+enum MHD_Result post_publish(struct request *rq);
 enum MHD_Result get_health(struct request *rq);
 enum MHD_Result get_ready(struct request *rq);
 enum MHD_Result get_stats(struct request *rq);
@@ -189,7 +191,10 @@ enum MHD_Result get_metrics(struct request *rq);
 enum MHD_Result get_channels(struct request *rq);
 enum MHD_Result get_channel(struct request *rq);
 enum MHD_Result get_history(struct request *rq);
+enum MHD_Result get_presence(struct request *rq);
+enum MHD_Result get_reads(struct request *rq);
 enum MHD_Result get_user(struct request *rq);
+enum MHD_Result get_unread(struct request *rq);
 enum MHD_Result delete_user(struct request *rq);
 enum MHD_Result post_ticket(struct request *rq);
 enum MHD_Result post_client_token(struct request *rq);
@@ -197,11 +202,15 @@ enum MHD_Result get_revocations(struct request *rq);
 enum MHD_Result post_revocation(struct request *rq);
 enum MHD_Result delete_revocation(struct request *rq);
 enum MHD_Result post_ack(struct request *rq);
+enum MHD_Result post_info(struct request *rq);
+enum MHD_Result post_typing(struct request *rq);
+enum MHD_Result post_read(struct request *rq);
 enum MHD_Result get_clients(struct request *rq);
 enum MHD_Result get_client(struct request *rq);
 enum MHD_Result post_client_message(struct request *rq);
 enum MHD_Result delete_client(struct request *rq);
 enum MHD_Result get_playground(struct request *rq);
+enum MHD_Result get_room(struct request *rq);
 
 /* Is the body's media type one that holds JSON? *ndjson tells which. Else the
  * 415 is queued, *result set, ERR_INVALID returned. */

@@ -294,15 +294,15 @@ void note_size(struct request *rq, const char *option)
     note_limit(rq->srv->env, &rq->client, METRIC_LIMITED_SIZES, option, STR_NONE);
 }
 
-void note_overload(struct request *rq, const char *limit)
+void note_overload(struct http_server *srv, const struct peer *peer, const char *limit)
 {
-    struct conn_env *env = rq->srv->env;
-    char peer[PEER_TEXT_MAX];
+    struct conn_env *env = srv->env;
+    char text[PEER_TEXT_MAX];
 
     metrics_inc(env->metrics, METRIC_OVERLOADED);
     if (conn_env_may_log(env, LOG_KIND_OVERLOAD)) {
         log_warn(env->log, "refused: too much waits already", "limit", limit, "peer",
-                 peer_text(&rq->client, peer));
+                 peer_text(peer, text));
     }
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/dup.h"
 #include "conn/access.h"
+#include "core/people.h"
 #include "http/body.h"
 #include "http/visit.h"
 #include "proto/position.h"
@@ -97,6 +98,9 @@ static enum MHD_Result answer(struct request *rq)
     bool by_user = str_eqz(rq->target.segments[0], "users");
 
     visit_release(v);
+    if (v->user.len && v->last) {
+        router_dismiss_user(rq->srv->shared->router, v->user);
+    }
     strbuf_reset(&rq->out);
     strbuf_addc(&rq->out, '{');
     if (by_user) {

@@ -24,6 +24,7 @@ struct route {
 static const struct route routes[] = {
     {{"events"}, 1, READ, {get_events, NEED_CLIENT}, NONE, NONE},
     {{"broadcast"}, 1, POST, NONE, {post_broadcast, NEED_CREDENTIAL}, NONE},
+    {{"publish"}, 1, POST, NONE, {post_publish, NEED_NOTHING}, NONE},
     {{"health"}, 1, READ, {get_health, NEED_NOTHING}, NONE, NONE},
     {{"ready"}, 1, READ, {get_ready, NEED_NOTHING}, NONE, NONE},
     {{"stats"}, 1, READ, {get_stats, NEED_READ}, NONE, NONE},
@@ -31,13 +32,19 @@ static const struct route routes[] = {
     {{"channels"}, 1, READ, {get_channels, NEED_READ}, NONE, NONE},
     {{"channels", "*"}, 2, READ, {get_channel, NEED_READ}, NONE, NONE},
     {{"channels", "*", "history"}, 3, READ, {get_history, NEED_CLIENT}, NONE, NONE},
+    {{"channels", "*", "presence"}, 3, READ, {get_presence, NEED_CLIENT}, NONE, NONE},
+    {{"channels", "*", "reads"}, 3, READ, {get_reads, NEED_CLIENT}, NONE, NONE},
     {{"users", "*"},
      2,
      "GET, HEAD, DELETE, OPTIONS",
      {get_user, NEED_READ},
      NONE,
      {delete_user, NEED_ADMIN}},
+    {{"users", "*", "unread"}, 3, READ, {get_unread, NEED_CLIENT}, NONE, NONE},
     {{"ack"}, 1, POST, NONE, {post_ack, NEED_NOTHING}, NONE},
+    {{"info"}, 1, POST, NONE, {post_info, NEED_NOTHING}, NONE},
+    {{"typing"}, 1, POST, NONE, {post_typing, NEED_NOTHING}, NONE},
+    {{"read"}, 1, POST, NONE, {post_read, NEED_NOTHING}, NONE},
     {{"tickets"}, 1, POST, NONE, {post_ticket, NEED_TICKETS}, NONE},
     {{"revocations"},
      1,
@@ -59,6 +66,7 @@ static const struct route websocket = {{NULL}, 0,   "GET, OPTIONS", {get_ws, NEE
                                        NONE,   NONE};
 static const struct route playground = {{NULL}, 0,   READ, {get_playground, NEED_NOTHING},
                                         NONE,   NONE};
+static const struct route room = {{"room"}, 1, READ, {get_room, NEED_NOTHING}, NONE, NONE};
 
 static bool matches(const struct route *r, const struct target *t)
 {
@@ -83,6 +91,9 @@ const struct route *route_find(const struct request *rq)
     }
     if (rq->target.nsegments == 0) {
         return opt->demo ? &playground : NULL;
+    }
+    if (opt->demo && matches(&room, &rq->target)) {
+        return &room;
     }
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (matches(&routes[i], &rq->target)) {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "http/detach.h"
+#include "http/op_publish.h"
 #include "http/spares.h"
 #include "http/stream_query.h"
 
@@ -253,6 +254,7 @@ int http_server_init(struct http_server *srv, struct errmsg *why)
     int rc;
 
     srv->line_end = &srv->line;
+    srv->postings_end = &srv->postings;
     srv->dummy = detach_dummy();
     if (srv->dummy < 0) {
         return errmsg_set(why, ERR_SYSTEM, "no descriptor left for an HTTP server");
@@ -272,6 +274,8 @@ int http_server_init(struct http_server *srv, struct errmsg *why)
     srv->ws.hook = srv->shared->asks & ASKS_SUBSCRIBE ? srv->shared->hook : NULL;
     srv->ws.tasks = srv->shared->tasks[srv->env->shard];
     srv->ws.outstanding = &srv->shared->visits;
+    srv->ws.publish = op_publish;
+    srv->ws.publish_ctx = srv;
     if (rc == 0) {
         const struct opt_list *l = &srv->env->opt->trusted_proxy;
         rc = cidr_set_make(l->items, l->n, &srv->proxies);
@@ -302,6 +306,7 @@ void http_server_fini(struct http_server *srv)
     free(srv->conns);
     srv->conns = NULL;
     srv->nconns = 0;
+    op_publish_drop(srv);
     cidr_set_fini(&srv->proxies);
     ws_shard_fini(&srv->ws);
     json_doc_free(srv->doc);

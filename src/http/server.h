@@ -25,6 +25,7 @@ struct auth;
 struct hook;
 struct http_conn;
 struct http_server;
+struct posting;
 
 /* What a publication became, for the event handlers. */
 struct http_published {
@@ -32,6 +33,9 @@ struct http_published {
     struct str target; /* channel or user */
     struct str id;
     struct publish_result result;
+    bool by_client;         /* and not by a backend or the embedding program */
+    struct str sender_user; /* as the envelope's `sender` tells them: empty and 0 if not known */
+    uint64_t sender_client;
 };
 
 /* What the servers of all shards share; outlives them. */
@@ -71,6 +75,7 @@ struct http_shared {
     bool open_hosts;              /* --insecure-open: any Host will do */
     bool detach;                  /* the self-test passed */
     bool wants_published;
+    bool webhooks; /* the application is told what happens */
 };
 
 /* What stands between libmicrohttpd, which sees a socket pair, and a connection with TLS. */
@@ -104,9 +109,10 @@ struct http_server {
     struct http_shared *shared;
     struct conn_env *env;
     struct ws_shard ws;
-    struct json_doc *doc;    /* of one publication */
-    struct json_doc *batch;  /* of an array around them */
-    struct cidr_set proxies; /* trusted-proxy */
+    struct json_doc *doc;                     /* of one publication */
+    struct json_doc *batch;                   /* of an array around them */
+    struct cidr_set proxies;                  /* trusted-proxy */
+    struct posting *postings, **postings_end; /* http/op_publish.h */
     struct MHD_Daemon *mhd;
     struct rt_source mhd_src;
     int mhd_fd;

@@ -22,6 +22,7 @@ void stream_start_free(void *start)
     free(st->signed_names);
     grant_unref(st->intro.grant);
     free(st->meta);
+    free(st->info);
     free(st->agent);
     free(st);
 }
@@ -132,15 +133,45 @@ static int read_channels(struct request *rq, struct stream_start *st, enum MHD_R
     return 0;
 }
 
-static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Result *result)
+/* A parameter that is JSON: *root until the server's next parse, *text minified (taken). */
+static int read_json(struct request *rq, const char *name, struct str value, uint64_t max,
+                     const struct json_node **root, char **text, size_t *len,
+                     enum MHD_Result *result)
 {
     static const struct json_limits limits = {.max_depth = 64, .tree_depth = 0, .max_nodes = 8};
-    const struct param *p = target_param(&st->target, "meta");
-    const struct json_node *root;
+    char code[16], option[16], why[256];
     struct json_error err;
     struct strbuf sb = STRBUF_INIT;
-    char why[256];
-    size_t len;
+    int rc = json_parse(rq->srv->doc, value, &limits, root, &err);
+
+    snprintf(code, sizeof(code), "bad_%s", name);
+    if (rc == ERR_INVALID || rc == ERR_LIMIT) {
+        snprintf(why, sizeof(why), "%s is not JSON: byte %zu: %s", name, err.offset, err.text);
+        return refuse(rq, result, code, name, why);
+    }
+    if (rc == 0) {
+        json_minify(&sb, (*root)->raw);
+        *text = strbuf_steal(&sb, len);
+    }
+    if (rc != 0 || !*text) {
+        *result = respond_nomem(rq);
+        return ERR_NOMEM;
+    }
+    if (*len > max) {
+        snprintf(option, sizeof(option), "max-%s", name);
+        note_size(rq, option);
+        snprintf(why, sizeof(why), "%s has %zu bytes; %llu are allowed (%s)", name, *len,
+                 (unsigned long long)max, option);
+        return refuse(rq, result, code, name, why);
+    }
+    return 0;
+}
+
+static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Result *result)
+{
+    const struct param *p = target_param(&st->target, "meta");
+    const struct json_node *root;
+    size_t len = 0;
     int rc;
 
     if (!p || p->value.len == 0) {
@@ -151,32 +182,55 @@ static int read_meta(struct request *rq, struct stream_start *st, enum MHD_Resul
         return refuse_403(rq, result, "not_permitted", "meta",
                           "the credential says what this client's metadata is");
     }
-    rc = json_parse(rq->srv->doc, p->value, &limits, &root, &err);
-    if (rc == ERR_NOMEM) {
-        *result = respond_nomem(rq);
-        return rc;
-    }
-    if (rc != 0) {
-        snprintf(why, sizeof(why), "meta is not JSON: byte %zu: %s", err.offset, err.text);
-        return refuse(rq, result, "bad_meta", "meta", why);
-    }
-    if (root->type != JSON_OBJECT) {
-        return refuse(rq, result, "bad_meta", "meta", "meta must be a JSON object");
-    }
-    json_minify(&sb, root->raw);
-    len = sb.len;
-    st->meta = strbuf_steal(&sb, NULL);
-    if (!st->meta) {
-        *result = respond_nomem(rq);
-        return ERR_NOMEM;
-    }
-    if (len > rq->srv->env->opt->max_meta) {
-        note_size(rq, "max-meta");
-        snprintf(why, sizeof(why), "meta has %zu bytes; %llu are allowed (max-meta)", len,
-                 (unsigned long long)rq->srv->env->opt->max_meta);
-        return refuse(rq, result, "bad_meta", "meta", why);
+    rc = read_json(rq, "meta", p->value, rq->srv->env->opt->max_meta, &root, &st->meta, &len,
+                   result);
+    if (rc == 0 && root->type != JSON_OBJECT) {
+        rc = refuse(rq, result, "bad_meta", "meta", "meta must be a JSON object");
     }
     st->intro.meta = (struct str){st->meta, len};
+    return rc;
+}
+
+/* What others see of the user; after read_user. */
+static int read_info(struct request *rq, struct stream_start *st, enum MHD_Result *result)
+{
+    const struct param *p = target_param(&st->target, "info");
+    struct problem nobody = {.status = 422,
+                             .code = "no_user",
+                             .field = "info",
+                             .detail = "without a user nobody is shown, and there is no info"};
+    const struct json_node *root;
+    size_t len = 0;
+    int rc;
+
+    if (!p || p->value.len == 0) {
+        return 0; /* the credential's, if it has one */
+    }
+    if (rq->grant->s.info.len) {
+        return refuse_403(rq, result, "not_permitted", "info",
+                          "the credential says what this client's info is");
+    }
+    if (st->intro.user.len == 0) {
+        *result = respond_problem(rq, &nobody);
+        return ERR_INVALID;
+    }
+    rc = read_json(rq, "info", p->value, rq->srv->env->opt->max_info, &root, &st->info, &len,
+                   result);
+    st->intro.info = (struct str){st->info, len};
+    return rc;
+}
+
+static int read_reads(struct request *rq, struct stream_start *st, enum MHD_Result *result)
+{
+    const struct param *p = target_param(&st->target, "reads");
+
+    if (!p || p->value.len == 0 || str_eqz(p->value, "false")) {
+        return 0;
+    }
+    if (!str_eqz(p->value, "true")) {
+        return refuse(rq, result, "bad_parameter", "reads", "reads must be true or false");
+    }
+    st->intro.reads = true;
     return 0;
 }
 
@@ -356,6 +410,7 @@ int stream_start_new(struct request *rq, bool sse, struct stream_start **out,
     st->intro.grant = grant_ref(rq->grant);
     if (read_channels(rq, st, result) != 0 || read_user(rq, st, result) != 0 ||
         read_position(rq, st, sse, result) != 0 || read_meta(rq, st, result) != 0 ||
+        read_info(rq, st, result) != 0 || read_reads(rq, st, result) != 0 ||
         read_agent(rq, st, result) != 0) {
         stream_start_free(st);
         return ERR_INVALID;

@@ -12,7 +12,7 @@ struct stream_start {
     struct stream_intro intro;
     struct target target; /* taken from the request */
     struct str *names, *signed_names;
-    char *meta, *agent;
+    char *meta, *info, *agent;
     bool done;
     bool behind_proxy;    /* intro.peer is not the connection's */
     bool address_counted; /* of intro.peer, behind a proxy: http/throttle.h */

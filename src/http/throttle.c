@@ -4,7 +4,7 @@
 #include "conn/load.h"
 #include "http/publishing.h"
 
-static void note(struct request *rq, enum metric metric, const char *option, struct str who)
+static void note(const struct request *rq, enum metric metric, const char *option, struct str who)
 {
     note_limit(rq->srv->env, &rq->client, metric, option, who);
 }
@@ -14,10 +14,10 @@ static unsigned retry_seconds(uint64_t wait_ms)
     return wait_ms > 86400000 ? 86400 : (unsigned)((wait_ms + 999) / 1000);
 }
 
-/* The client's address as a name of a bucket, in `network`. */
-static struct str address(const struct peer *client, struct peer *network)
+/* An address as a name of a bucket, in `network`. */
+static struct str address(const struct peer *peer, struct peer *network)
 {
-    *network = peer_network(client);
+    *network = peer_network(peer);
     return (struct str){(const char *)network, sizeof(*network)};
 }
 
@@ -102,7 +102,7 @@ void throttle_token_failed(struct http_server *srv, const struct stream *s)
 /* Everything is asked before anything is charged: a publication that one limit refuses takes
  * nothing from the others. */
 struct publishing {
-    struct request *rq;
+    const struct publisher *pb;
     const struct publish *p;
     size_t bytes;
     bool charge; /* the second time */
@@ -114,8 +114,8 @@ struct publishing {
 static bool ask(struct publishing *q, const struct rate_use *u, const char *count,
                 const char *bytes)
 {
-    struct rates *r = &q->rq->srv->shared->rates;
-    uint64_t now = q->rq->srv->env->now_ms;
+    struct rates *r = &q->pb->srv->shared->rates;
+    uint64_t now = q->pb->srv->env->now_ms;
 
     if (q->charge) {
         rates_charge(r, u, now);
@@ -127,9 +127,10 @@ static bool ask(struct publishing *q, const struct rate_use *u, const char *coun
     return true;
 }
 
-static bool ask_publisher(struct publishing *q, const struct grant *g)
+static bool ask_publisher(struct publishing *q)
 {
-    const struct options *opt = q->rq->srv->env->opt;
+    const struct grant *g = q->pb->grant;
+    const struct options *opt = q->pb->srv->env->opt;
     struct rate_use u = {.limit = {opt->publish_rate, opt->publish_bytes, opt->rate_window},
                          .count = q->p->count,
                          .bytes = (uint64_t)q->bytes * q->p->count};
@@ -138,17 +139,17 @@ static bool ask_publisher(struct publishing *q, const struct grant *g)
     if (!opt->publish_rate && !opt->publish_bytes) {
         return true;
     }
-    if (g && g->s.kind == GRANT_KEY) {
+    if (g->s.kind == GRANT_KEY) {
         u.kind = RATE_PUBLISH_KEY;
         u.who = g->s.id;
-    } else if (g && g->s.user.len) {
+    } else if (g->s.user.len) {
         u.kind = RATE_PUBLISH_USER;
         u.who = g->s.user;
-    } else if (q->rq->from_proxy) {
+    } else if (q->pb->from_proxy) {
         return true;
     } else {
         u.kind = RATE_PUBLISH_PEER;
-        u.who = address(&q->rq->client, &network);
+        u.who = address(q->pb->peer, &network);
     }
     if (!ask(q, &u, "publish-rate", "publish-bytes")) {
         q->who = u.kind == RATE_PUBLISH_PEER ? STR_NONE : u.who;
@@ -173,7 +174,7 @@ static unsigned count_targets(const struct publish *p, struct str prefix)
 
 static bool ask_prefixes(struct publishing *q)
 {
-    const struct options *opt = q->rq->srv->env->opt;
+    const struct options *opt = q->pb->srv->env->opt;
     struct rate_rule rule;
 
     for (unsigned i = 0; i < opt->rate_for.n && q->p->kind == TARGET_CHANNEL; i++) {
@@ -192,17 +193,18 @@ static bool ask_prefixes(struct publishing *q)
     return true;
 }
 
-bool throttle_publication(struct request *rq, const struct grant *g, const struct publish *p,
-                          size_t bytes, struct refusal *r)
+bool throttle_publication(const struct publisher *pb, const struct publish *p, size_t bytes,
+                          struct refusal *r)
 {
-    const struct options *opt = rq->srv->env->opt;
-    struct publishing q = {.rq = rq, .p = p, .bytes = bytes};
+    const struct options *opt = pb->srv->env->opt;
+    struct publishing q = {.pb = pb, .p = p, .bytes = bytes};
 
     if (!opt->publish_rate && !opt->publish_bytes && !opt->rate_for.n) {
         return true;
     }
-    if (!ask_publisher(&q, g) || !ask_prefixes(&q)) {
-        note(rq, METRIC_LIMITED_PUBLISH, q.option, q.who);
+    if (!ask_publisher(&q) || !ask_prefixes(&q)) {
+        note_limit(pb->srv->env, pb->peer, METRIC_LIMITED_PUBLISH, q.option, q.who);
+        r->retry_ms = q.over.wait_ms;
         (void)errmsg_set(&r->text, 0, "more is published than %s allows; try again in %llu ms",
                          q.option, (unsigned long long)q.over.wait_ms);
         r->problem = (struct problem){.status = 429,
@@ -212,7 +214,7 @@ bool throttle_publication(struct request *rq, const struct grant *g, const struc
         return false;
     }
     q.charge = true;
-    return ask_publisher(&q, g) && ask_prefixes(&q);
+    return ask_publisher(&q) && ask_prefixes(&q);
 }
 
 /* ---- what is read ---- */
@@ -273,6 +275,28 @@ void throttle_was_read(struct request *rq, size_t bytes)
         u.bytes = bytes;
         rates_charge(&rq->srv->shared->rates, &u, rq->srv->env->now_ms);
     }
+}
+
+/* ---- what a client says ---- */
+
+int throttle_client(struct request *rq, uint64_t id, enum MHD_Result *result)
+{
+    const struct options *opt = rq->srv->env->opt;
+    struct rate_use u = {.kind = RATE_CLIENT,
+                         .who = {(const char *)&id, sizeof(id)},
+                         .limit = {opt->op_rate, opt->op_bytes, opt->rate_window},
+                         .count = 1,
+                         .bytes = rq->body.len};
+    struct rate_over over;
+    const char *option;
+
+    if (rates_take(&rq->srv->shared->rates, &u, rq->srv->env->now_ms, &over)) {
+        return 0;
+    }
+    option = over.bytes ? "op-bytes" : "op-rate";
+    note(rq, METRIC_LIMITED_OPS, option, STR_NONE);
+    (void)errmsg_set(&rq->why, 0, "this client says more than %s allows; come back later", option);
+    return refuse(rq, result, "rate_limited", rq->why.text, over.wait_ms);
 }
 
 /* ---- streams ---- */

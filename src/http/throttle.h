@@ -20,10 +20,10 @@ void throttle_token_failed(struct http_server *srv, const struct stream *s);
 
 /* ---- publish-rate, publish-bytes, rate-for ---- */
 
-/* May the holder of the grant (NULL: open mode) publish this now? If so it counts; else *r
- * says why not. `bytes` is the publication's own length. */
-bool throttle_publication(struct request *rq, const struct grant *g, const struct publish *p,
-                          size_t bytes, struct refusal *r) FF_USE_RESULT;
+/* May the publisher publish this now? If so it counts; else *r says why not. `bytes` is the
+ * publication's own length. */
+bool throttle_publication(const struct publisher *pb, const struct publish *p, size_t bytes,
+                          struct refusal *r) FF_USE_RESULT;
 
 /* ---- read-rate, read-bytes ---- */
 
@@ -33,6 +33,12 @@ int throttle_read(struct request *rq, enum MHD_Result *result) FF_USE_RESULT;
 /* So many bytes were read: known only afterwards, so the last answer may be one too much, which
  * is then waited for. */
 void throttle_was_read(struct request *rq, size_t bytes);
+
+/* ---- op-rate, op-bytes ---- */
+
+/* May the client of this id say something now by a request with its key? Then it counts, with
+ * its body: 0. Else an answer is queued and *result set. */
+int throttle_client(struct request *rq, uint64_t id, enum MHD_Result *result) FF_USE_RESULT;
 
 /* ---- streams ---- */
 

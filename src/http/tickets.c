@@ -32,7 +32,7 @@ static enum MHD_Result make_ticket(struct request *rq, const struct grant_spec *
     }
     grant_unref(g);
     if (rc == ERR_LIMIT) {
-        note_overload(rq, "max-tickets");
+        note_overload(rq->srv, &rq->client, "max-tickets");
         return respond_problem(rq, &full);
     }
     result = rc == 0 ? answer(rq, ticket, expires) : respond_nomem(rq);

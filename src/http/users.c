@@ -1,8 +1,9 @@
-/* GET /users/{id}: what is kept for a user, and what waits to be acknowledged. */
+/* GET /users/{id}: is the user there, what is kept for it, what waits to be acknowledged? */
 #include "http/lane_json.h"
 #include "http/request.h"
 
 #include "base/clock.h"
+#include "core/people.h"
 #include "proto/json.h"
 #include "proto/name.h"
 
@@ -24,6 +25,29 @@ static void add_pending(struct strbuf *out, const struct user_unacked *v, unsign
         strbuf_addf(out, ",\"attempts\":%u,\"publishedAt\":\"%s\"}", v[i].attempts, time);
     }
     strbuf_addc(out, ']');
+}
+
+static void add_time(struct strbuf *out, const char *name, uint64_t ms)
+{
+    char time[CLOCK_RFC3339_LEN + 1];
+
+    strbuf_addf(out, ",\"%s\":", name);
+    if (ms) {
+        clock_rfc3339(ms, time);
+        strbuf_addf(out, "\"%s\"", time);
+    } else {
+        strbuf_adds(out, "null");
+    }
+}
+
+static void add_online(struct strbuf *out, struct router *router, struct str user)
+{
+    struct user_presence p;
+
+    router_user_presence(router, user, &p);
+    strbuf_addf(out, ",\"online\":%s", p.online ? "true" : "false");
+    add_time(out, "since", p.online ? p.since_ms : 0);
+    add_time(out, "lastSeen", p.last_seen_ms);
 }
 
 enum MHD_Result get_user(struct request *rq)
@@ -50,7 +74,9 @@ enum MHD_Result get_user(struct request *rq)
     n = router_user_unacked(router, user, pending, PENDING_SHOWN, &count, &given_up);
     strbuf_adds(out, "{\"user\":");
     json_add_string(out, user);
-    strbuf_addf(out, ",\"connections\":%u,\"history\":", router_user_connections(router, user));
+    strbuf_addf(out, ",\"connections\":%u", router_user_connections(router, user));
+    add_online(out, router, user);
+    strbuf_adds(out, ",\"history\":");
     add_lane(out, router, TARGET_USER, user, &queued);
     strbuf_addf(out, ",\"queued\":%llu", (unsigned long long)queued);
     add_pending(out, pending, n);

@@ -4,8 +4,18 @@
 #ifndef FF_HTTP_VISIT_H
 #define FF_HTTP_VISIT_H
 
+#include "conn/acting.h"
 #include "http/request.h"
 #include "proto/name.h"
+
+/* What a client asks for by its key. */
+struct act_request {
+    char channel[NAME_MAX_LEN + 1];
+    char message[NAME_MAX_LEN + 1]; /* its id; or empty: */
+    struct cursor at;
+    bool on;
+    enum act outcome;
+};
 
 struct visit {
     struct mail mail;
@@ -31,8 +41,11 @@ struct visit {
     bool again;          /* the second round */
     bool held;
     int rc;
-    /* acknowledgements */
-    char user_name[NAME_MAX_LEN + 1]; /* of the client; empty: anonymous */
+    /* who the client is */
+    char user_name[NAME_MAX_LEN + 1]; /* empty: anonymous */
+    struct peer peer;
+    bool from_proxy;
+    struct act_request act;
 };
 
 /* NULL without memory. visit_free, unless it has gone: then the request owns it

@@ -2,12 +2,7 @@
 #include "auth/secretfile.h"
 #include "http/asking.h"
 #include "lib/gateway.h"
-#include "proto/origin.h"
-
-#include <errno.h>
-#include <unistd.h>
-
-#define SECRET_MIN 32 /* as conf has it for auth-secret */
+#include "lib/remote.h"
 
 static unsigned what_is_asked(const struct opt_list *l)
 {
@@ -40,30 +35,11 @@ static int open_with(struct fanfare *gw, const char *secret, struct errmsg *why)
     return hook_new(&cfg, &gw->hook, why);
 }
 
-/* The secret of the file, as for the option itself. */
-static int read_secret(const char *path, char **out, size_t *len, struct errmsg *why)
-{
-    int rc = secretfile_read(path, out, len, why);
-
-    if (rc == 0 && (*len < SECRET_MIN || strlen(*out) != *len)) {
-        rc = errmsg_set(why, ERR_RANGE, "auth-secret-file: %s: has %s", path,
-                        *len < SECRET_MIN ? "less than 32 bytes; `openssl rand -base64 32` makes "
-                                            "a good secret"
-                                          : "a NUL byte; `openssl rand -base64 32` makes a good "
-                                            "secret");
-    }
-    return rc;
-}
-
 static void warn(const struct fanfare *gw)
 {
     const struct options *o = &gw->opt->o;
-    size_t scheme = strlen("http://");
-    struct str host = {o->auth_url + scheme, strcspn(o->auth_url + scheme, "/?#")};
-    struct origin at;
 
-    if (strncmp(o->auth_url, "http://", scheme) == 0 &&
-        (origin_parse_host(host, &at) != 0 || !origin_is_loopback(at.host))) {
+    if (remote_is_open(o->auth_url)) {
         log_warn(gw->log, "auth-url is not https: cookies cross the network for all to read");
     }
     if (!*o->auth_secret && !*o->auth_secret_file) {
@@ -79,7 +55,7 @@ int application_reload(struct fanfare *gw, struct errmsg *why)
     int rc = 0;
 
     if (gw->hook && !*o->auth_secret && *o->auth_secret_file) {
-        rc = read_secret(o->auth_secret_file, &secret, &len, why);
+        rc = remote_secret("auth-secret-file", o->auth_secret_file, &secret, &len, why);
         if (rc == 0 && hook_set_secret(gw->hook, secret) != 0) {
             rc = errmsg_set(why, ERR_NOMEM, "out of memory");
         }
@@ -93,16 +69,14 @@ int application_open(struct fanfare *gw, struct errmsg *why)
     const struct options *o = &gw->opt->o;
     char *secret = NULL;
     size_t len = 0;
-    int rc = 0;
+    int rc;
 
     if (*o->auth_url == '\0') {
         return 0;
     }
-    if (*o->auth_ca && access(o->auth_ca, R_OK) != 0) { /* or it would fail at each question */
-        return errmsg_set(why, ERR_SYSTEM, "auth-ca: %s: %s", o->auth_ca, strerror(errno));
-    }
-    if (*o->auth_secret_file) {
-        rc = read_secret(o->auth_secret_file, &secret, &len, why);
+    rc = remote_ca("auth-ca", o->auth_ca, why);
+    if (rc == 0) {
+        rc = remote_secret("auth-secret-file", o->auth_secret_file, &secret, &len, why);
     }
     if (rc == 0) {
         rc = open_with(gw, *o->auth_secret ? o->auth_secret : secret, why);

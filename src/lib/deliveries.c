@@ -121,6 +121,15 @@ static bool port_pending(void *ctx, unsigned shard)
 
 struct core_ports deliveries_ports(struct fanfare *gw)
 {
-    return (struct core_ports){gw,        port_lock,   port_unlock, port_post,
-                               port_full, port_settle, port_pending};
+    struct core_ports ports = {.ctx = gw,
+                               .lock = port_lock,
+                               .unlock = port_unlock,
+                               .post = port_post,
+                               .full = port_full,
+                               .settle = port_settle,
+                               .pending = port_pending};
+
+    people_ports(gw, &ports);
+    webhooks_ports(gw, &ports);
+    return ports;
 }

@@ -103,6 +103,9 @@ static int make_router(struct fanfare *gw, struct errmsg *why)
         gw->shared.router = gw->router;
         rc = router_keep(gw->router, &keep);
     }
+    if (rc == 0) {
+        rc = router_people(gw->router, &gw->kept->o);
+    }
     return rc ? errmsg_set(why, rc, "out of memory") : 0;
 }
 

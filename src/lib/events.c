@@ -83,10 +83,32 @@ static void on_connected(void *ctx, const struct stream *s)
     struct about a;
     struct fanfare_event ev;
 
+    webhooks_connected(shard->gw, s);
     if (shard->gw->handlers) {
         ev = about_stream(s, FANFARE_EVENT_CLIENT_CONNECTED, &a);
         dispatch(shard->gw, &ev);
     }
+}
+
+static void on_leaves(void *ctx, const struct stream *s, const char *reason)
+{
+    const struct shard *shard = ctx;
+
+    webhooks_disconnected(shard->gw, s, reason);
+}
+
+static void on_subscribed(void *ctx, const struct stream *s, struct str name)
+{
+    const struct shard *shard = ctx;
+
+    webhooks_subscribed(shard->gw, s, name);
+}
+
+static void on_unsubscribed(void *ctx, const struct stream *s, struct str name, const char *reason)
+{
+    const struct shard *shard = ctx;
+
+    webhooks_unsubscribed(shard->gw, s, name, reason);
 }
 
 static void on_disconnected(void *ctx, const struct stream *s, const char *reason)
@@ -164,7 +186,10 @@ struct conn_hooks gateway_hooks(struct shard *s)
 {
     return (struct conn_hooks){.ctx = s,
                                .connected = on_connected,
+                               .leaves = on_leaves,
                                .disconnected = on_disconnected,
+                               .subscribed = on_subscribed,
+                               .unsubscribed = on_unsubscribed,
                                .received = on_received,
                                .standing = standing_of,
                                .token_wait = token_wait,
@@ -187,9 +212,14 @@ void gateway_published(void *ctx, const struct http_published *p)
     struct fanfare *gw = ctx;
     char target[NAME_MAX_LEN + 1], type[NAME_MAX_LEN + 1], id[NAME_MAX_LEN + 1];
     char cursor[CURSOR_MAX];
-    char *data = copy_text(p->publish->data);
     struct fanfare_event ev = {.size = sizeof(ev), .kind = FANFARE_EVENT_PUBLISHED};
+    char *data;
 
+    webhooks_published(gw, p);
+    if (!gw->handlers) {
+        return;
+    }
+    data = copy_text(p->publish->data);
     if (!data) {
         log_error(gw->log, "out of memory: handlers miss a publication");
         return;

@@ -102,7 +102,8 @@ static int count_connections(const struct fanfare *gw, unsigned *out, unsigned *
     unsigned asked = gw->opt->o.max_connections;
     uint64_t kept = DESCRIPTORS_SPARE + DESCRIPTORS_PER_SHARD * (uint64_t)gw->nshards +
                     LIMITS_TOLD + gw->listen.n * (uint64_t)gw->nshards +
-                    (*gw->opt->o.auth_url ? HOOK_CONNECTIONS + DESCRIPTORS_OF_HOOK : 0);
+                    (*gw->opt->o.auth_url ? HOOK_CONNECTIONS + DESCRIPTORS_OF_HOOK : 0) +
+                    (*gw->opt->o.webhook_url ? DESCRIPTORS_OF_HOOK : 0);
     struct rlimit rl;
     uint64_t may;
 
@@ -219,8 +220,9 @@ static int share(struct fanfare *gw, struct errmsg *why)
     gw->all_metrics[gw->nshards + 1] = &gw->log_metrics;
     gw->all_metrics[gw->nshards + 2] = &gw->store_metrics;
     gw->all_metrics[gw->nshards + 3] = &gw->hook_metrics;
+    gw->all_metrics[gw->nshards + 4] = &gw->webhook_metrics;
     sh->metrics = gw->all_metrics;
-    sh->nmetrics = gw->nshards + 4;
+    sh->nmetrics = gw->nshards + 5;
     sh->started_ms = clock_mono_ms();
     sh->version = PACKAGE_VERSION;
     sh->open_hosts = gw->opt->o.insecure_open;
@@ -241,6 +243,7 @@ static int start_shards(struct fanfare *gw, struct errmsg *why)
     uint8_t secret[sizeof(gw->shards->env.key_secret)];
     int rc = 0;
 
+    people_init(gw);
     rng_bytes(&gw->rng, secret, sizeof(secret));
     for (unsigned i = 0; rc == 0 && i < gw->nshards; i++) {
         memcpy(gw->shards[i].env.key_secret, secret, sizeof(secret));
@@ -340,6 +343,9 @@ int fanfare_start(struct fanfare *gw, struct fanfare_why *why)
     }
     rc = durable_load(gw, msg);
     if (rc == 0) {
+        rc = webhooks_open(gw, msg);
+    }
+    if (rc == 0) {
         rc = start_shards(gw, msg);
     }
     if (rc == 0) {
@@ -430,6 +436,7 @@ void fanfare_stop(struct fanfare *gw)
     if (was != GW_STOPPED) {
         durable_stop(gw);
     }
+    webhooks_close(gw);
     for (unsigned i = 0; gw->shards && i < gw->nshards; i++) {
         shard_empty(&gw->shards[i]);
     }

@@ -11,12 +11,16 @@
 #include "conn/load.h"
 #include "conn/slow.h"
 #include "conn/stream.h"
+#include "core/people.h"
 #include "core/router.h"
 #include "hook/hook.h"
+#include "hook/webhook.h"
 #include "http/server.h"
 #include "lib/entry.h"
 #include "lib/listener.h"
+#include "lib/people.h"
 #include "lib/tidy.h"
+#include "lib/webhooks.h"
 #include "rt/busy.h"
 #include "rt/mailbox.h"
 #include "store/store.h"
@@ -74,9 +78,10 @@ struct shard {
     struct mail slow_mail; /* wakes it: too much waits for slow clients */
     atomic_bool slow_asked;
     struct log_limit refusals;
-    struct bucket told;           /* over a limit of their address, by TLS: admit.c */
-    struct wheel_timer log_timer; /* durable.h; runs on the first shard */
-    bool log_behind;              /* tidying the log is not through */
+    struct bucket told;              /* over a limit of their address, by TLS: admit.c */
+    struct wheel_timer log_timer;    /* durable.h; runs on the first shard */
+    bool log_behind;                 /* tidying the log is not through */
+    struct wheel_timer people_timer; /* people.h; likewise */
 };
 
 enum gateway_state { GW_NEW, GW_LISTENING, GW_RUNNING, GW_FAILED, GW_STOPPED };
@@ -98,12 +103,15 @@ struct fanfare {
     struct metrics metrics;
     struct metrics log_metrics;   /* the router's: under its lock */
     struct metrics store_metrics; /* the store's thread's */
-    const struct metrics *all_metrics[ROUTER_MAX_SHARDS + 4];
+    const struct metrics *all_metrics[ROUTER_MAX_SHARDS + 5];
     struct auth *auth;
     struct hook *hook;           /* NULL: no application is asked */
     struct metrics hook_metrics; /* its thread's */
-    struct opt_version *kept;    /* the options that the log was started with */
-    struct store *store;         /* NULL: memory only */
+    struct webhook *webhook;     /* NULL: no application is told */
+    struct metrics webhook_metrics;
+    uint32_t webhook_events;  /* it is told of these: options_webhook_events */
+    struct opt_version *kept; /* the options that the log was started with */
+    struct store *store;      /* NULL: memory only */
     struct http_server *servers[ROUTER_MAX_SHARDS];
     struct mailbox *tasks[ROUTER_MAX_SHARDS];
     struct mailbox *deliveries[ROUTER_MAX_SHARDS];
@@ -116,6 +124,8 @@ struct fanfare {
     _Atomic uint64_t max_backlog_bytes;
     _Atomic uint64_t max_message;
     bool limits_ready;
+    struct mail people_mail; /* to the first shard: people.h */
+    atomic_bool people_asked;
     _Atomic uint64_t drain_until; /* monotonic ms; 0: not draining */
     _Atomic(enum gateway_state) state;
 };

@@ -18,12 +18,18 @@ src_lib_libff_lib_la_SOURCES = \
 	src/lib/listener.c \
 	src/lib/listener.h \
 	src/lib/options_api.c \
+	src/lib/people.c \
+	src/lib/people.h \
 	src/lib/publish_api.c \
 	src/lib/pump.c \
 	src/lib/pump.h \
 	src/lib/recheck.c \
+	src/lib/remote.c \
+	src/lib/remote.h \
 	src/lib/shard.c \
 	src/lib/store_api.c \
 	src/lib/tidy.c \
 	src/lib/tidy.h \
-	src/lib/token_api.c
+	src/lib/token_api.c \
+	src/lib/webhooks.c \
+	src/lib/webhooks.h

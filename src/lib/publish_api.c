@@ -97,8 +97,9 @@ static int wait_durable(struct waiting *w)
 static int run(struct fanfare *gw, const struct publish *p, struct publish_outcome *outcome)
 {
     struct waiting w = {.ticket = {.left = 1, .done = wake}, .gw = gw};
+    struct publishing_from from = {.scope = STR_NONE};
     bool waits = may_wait(gw);
-    int rc = publishing_run(&gw->shared, NULL, p, STR_NONE, waits ? &w.ticket : NULL, outcome);
+    int rc = publishing_run(&gw->shared, NULL, p, &from, waits ? &w.ticket : NULL, outcome);
 
     if (rc == 0 && waits) {
         rc = wait_durable(&w);
@@ -245,6 +246,7 @@ static void run_disconnect(struct mail *m, void *ctx)
     struct stream *st = clients_find(&s->env.clients, d->id);
 
     if (st && !st->ending && !st->dead) {
+        st->member.leaves = 1; /* at once, for those who see who is there */
         st->ops->farewell(st, 4001, d->text);
         stream_finish(st, "disconnected by the application");
     }

@@ -59,6 +59,8 @@ static void fire(struct wheel_timer *t, void *ctx)
         entry_timer_fired(t);
     } else if (t->kind == LOG_TIMER) {
         durable_timer_fired(t);
+    } else if (t->kind == PEOPLE_TIMER) {
+        people_timer_fired(t);
     } else {
         http_timer_fired(t);
     }

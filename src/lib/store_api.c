@@ -36,7 +36,8 @@ static void copy_report(const struct store_report *r, struct fanfare_store_repor
                                         .lost_ranges = r->lost_ranges,
                                         .bytes = r->bytes,
                                         .schema = r->schema,
-                                        .clean = r->clean};
+                                        .clean = r->clean,
+                                        .reads = r->reads};
     char epoch[CURSOR_MAX];
     size_t size = out->size < sizeof full ? out->size : sizeof full;
 

@@ -11,6 +11,7 @@
 #define FRAME_MAX ((size_t)1 << 31)
 /* Deeper than any envelope that came in through a door. */
 #define RESTORE_DEPTH 80
+#define SENDER_ID_LEN 16
 
 static char *put(char *to, struct str s)
 {
@@ -41,6 +42,37 @@ static struct str target_key(const struct envelope *e)
     return STR_NONE;
 }
 
+static bool has_sender(const struct envelope *e)
+{
+    return e->sender_user.len > 0 || e->sender_client.len > 0;
+}
+
+static size_t sender_len(const struct envelope *e)
+{
+    size_t len = sizeof(",\"sender\":{}") - 1;
+
+    if (e->sender_user.len > 0) {
+        len += sizeof("\"userId\":") - 1 + json_string_len(e->sender_user);
+    }
+    if (e->sender_client.len > 0) {
+        len += sizeof("\"clientId\":") - 1 + json_string_len(e->sender_client);
+    }
+    return len + (e->sender_user.len > 0 && e->sender_client.len > 0);
+}
+
+static char *put_sender(char *to, const struct envelope *e)
+{
+    to = put(to, STR_LIT(",\"sender\":{"));
+    if (e->sender_user.len > 0) {
+        to = json_put_string(put(to, STR_LIT("\"userId\":")), e->sender_user);
+        to = put(to, e->sender_client.len > 0 ? STR_LIT(",") : STR_NONE);
+    }
+    if (e->sender_client.len > 0) {
+        to = json_put_string(put(to, STR_LIT("\"clientId\":")), e->sender_client);
+    }
+    return put(to, STR_LIT("}"));
+}
+
 /* Everything in the envelope but strings and data, beside epoch and seq. */
 #define ENVELOPE_FIXED (sizeof("{\"type\":,\"id\":,\"cursor\":\"-\",\"timestamp\":,\"data\":}") - 1)
 
@@ -56,7 +88,7 @@ static size_t envelope_len(const struct envelope *e, size_t data_len, size_t cur
     if (e->source.len > 0) {
         len += sizeof(",\"source\":") - 1 + json_string_len(e->source);
     }
-    return len;
+    return has_sender(e) ? len + sender_len(e) : len;
 }
 
 static char *put_envelope(char *to, const struct envelope *e, struct str epoch, unsigned digits,
@@ -77,6 +109,9 @@ static char *put_envelope(char *to, const struct envelope *e, struct str epoch, 
     to = json_put_string(put(to, STR_LIT("\",\"timestamp\":")), e->timestamp);
     if (e->source.len > 0) {
         to = json_put_string(put(to, STR_LIT(",\"source\":")), e->source);
+    }
+    if (has_sender(e)) {
+        to = put_sender(to, e);
     }
     to = json_put_minified(put(to, STR_LIT(",\"data\":")), e->data);
     return put(to, STR_LIT("}"));
@@ -112,6 +147,7 @@ int frame_new(const struct envelope *e, unsigned seq_digits, struct frame **out)
 
     assert(e->key.len <= NAME_MAX_LEN);
     assert(e->kind == TARGET_EVERYONE || e->target.len <= NAME_MAX_LEN);
+    assert(e->sender_user.len <= NAME_MAX_LEN && e->sender_client.len <= SENDER_ID_LEN);
     assert(seq_digits >= 1 && seq_digits <= 20 && e->data.len > 0);
     assert(e->type.len > 0 && !memchr(e->type.p, '\n', e->type.len) &&
            !memchr(e->type.p, '\r', e->type.len));
@@ -135,6 +171,7 @@ int frame_new(const struct envelope *e, unsigned seq_digits, struct frame **out)
     f->seq_digits = (uint8_t)seq_digits;
     f->kind = (uint8_t)e->kind;
     f->key_len = (uint8_t)e->key.len;
+    f->notice = false;
 
     char *env = put_lead(f->bytes, e, epoch, seq_digits, &at[0]);
     char *to = put_envelope(env, e, epoch, seq_digits, &at[1], &target);
@@ -152,6 +189,31 @@ int frame_new(const struct envelope *e, unsigned seq_digits, struct frame **out)
     }
     *out = f;
     return 0;
+}
+
+int frame_new_notice(struct str type, struct str data, struct frame **out)
+{
+    struct strbuf sb = STRBUF_INIT;
+    struct frame *f = NULL;
+
+    control_add(&sb, TRANSPORT_SSE, type, STR_NONE, data);
+    size_t sse_len = sb.len;
+    control_add(&sb, TRANSPORT_WS, type, STR_NONE, data);
+    if (!strbuf_failed(&sb)) {
+        f = calloc(1, sizeof(*f) + sb.len);
+    }
+    if (f) {
+        atomic_init(&f->refs, 1);
+        atomic_init(&f->holders, 0);
+        f->sse_len = (uint32_t)sse_len;
+        f->ws_len = (uint32_t)(sb.len - sse_len);
+        f->kind = TARGET_EVERYONE;
+        f->notice = true;
+        memcpy(f->bytes, sb.data, sb.len);
+    }
+    strbuf_fini(&sb);
+    *out = f;
+    return f ? 0 : ERR_NOMEM;
 }
 
 unsigned frame_digits(uint64_t seq)
@@ -241,6 +303,34 @@ static bool read_target(const struct json_node *obj, struct envelope *e)
     return false;
 }
 
+static bool is_client_id(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'f'))) {
+            return false;
+        }
+    }
+    return s.len == SENDER_ID_LEN;
+}
+
+/* Older envelopes, and those of backends, have none. */
+static bool read_sender(const struct json_node *root, struct envelope *e)
+{
+    const struct json_node *sender = json_get(root, "sender");
+    bool user, client;
+
+    if (!sender) {
+        return true;
+    }
+    if (sender->type != JSON_OBJECT) {
+        return false;
+    }
+    user = string_member(sender, "userId", &e->sender_user);
+    client = string_member(sender, "clientId", &e->sender_client);
+    return (user || client) && (!user || name_check_user(e->sender_user, NULL) == 0) &&
+           (!client || is_client_id(e->sender_client));
+}
+
 /* What frame_new would have been given for this envelope; what it would make of
  * it is compared afterwards. */
 static bool read_envelope(const struct json_node *root, struct str type, struct envelope *e)
@@ -256,7 +346,7 @@ static bool read_envelope(const struct json_node *root, struct str type, struct 
         return false;
     }
     e->data = data->raw;
-    return read_target(root, e);
+    return read_sender(root, e) && read_target(root, e);
 }
 
 /* Makes the frame again; it must have come out as the text that was kept. */

@@ -18,6 +18,7 @@
 #include "proto/publish.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct frame {
@@ -31,6 +32,7 @@ struct frame {
     uint8_t seq_digits;
     uint8_t kind; /* enum target_kind */
     uint8_t key_len;
+    bool notice; /* has no place in the log: see frame_new_notice */
     char bytes[];
 };
 
@@ -38,15 +40,21 @@ struct envelope {
     enum target_kind kind;
     struct str target; /* channel or user id; unused for everyone */
     struct str type, id, timestamp;
-    struct str source; /* empty: left out */
-    struct str data;   /* valid JSON; minified here */
-    struct str key;    /* stands in no frame; empty: none */
+    struct str source;        /* empty: left out */
+    struct str sender_user;   /* the client that published it, as the gateway knows it: its user, */
+    struct str sender_client; /* and its id (16 hexadecimal digits); each left out if empty */
+    struct str data;          /* valid JSON; minified here */
+    struct str key;           /* stands in no frame; empty: none */
     uint64_t epoch;
 };
 
 /* Encodes with room for exactly `seq_digits` digits (1..20). One reference.
  * ERR_NOMEM, ERR_RANGE if a frame would exceed 2^31 bytes. */
 int frame_new(const struct envelope *e, unsigned seq_digits, struct frame **out) FF_USE_RESULT;
+/* A control event for all of a channel's subscribers, without a cursor and without a place in the
+ * log (docs/protocol.md, "Notices"): {"type":…,"data":…}. Needs no sealing; its target is empty.
+ * `data` is minified JSON. One reference. ERR_NOMEM. */
+int frame_new_notice(struct str type, struct str data, struct frame **out) FF_USE_RESULT;
 /* The number of decimal digits of `seq` (1..20). */
 unsigned frame_digits(uint64_t seq);
 /* Writes `seq`, whose number of digits must be the one given to frame_new. */

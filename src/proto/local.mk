@@ -30,6 +30,7 @@ src_proto_libff_proto_la_SOURCES = \
 	src/proto/publish.h \
 	src/proto/publish_hash.c \
 	src/proto/publish_hash.h \
+	src/proto/publish_time.c \
 	src/proto/sse.c \
 	src/proto/sse.h \
 	src/proto/target.c \

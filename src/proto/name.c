@@ -163,6 +163,9 @@ int name_check_subscription(struct str s, struct errmsg *why)
         end = segment_end(s, at);
         rc = check_segment(s, at, end, why);
     }
+    if (rc == 0 && str_eqz(s, USERS_CHANNEL)) {
+        return 0;
+    }
     if (rc == 0 && str_starts(s, STR_LIT("fanfare."))) {
         return reserved("channel name", s, "names must not begin with fanfare.", why);
     }

@@ -19,8 +19,12 @@
 /* A channel to publish to or to subscribe to: 1-200 bytes A-Za-z0-9_-.:@=,;/
  * Names beginning `fanfare.` are ERR_RESERVED. */
 int name_check_channel(struct str s, struct errmsg *why) FF_USE_RESULT;
+/* The one reserved name that there is something to read in: its members are all users with a
+ * connection. Nobody publishes to it, so it is no name for name_check_channel. */
+#define USERS_CHANNEL "fanfare.users"
 /* A channel or a pattern: segments divided by '.', where a whole segment may
- * be `*` and the last may be `>`. Beginning `fanfare.` is ERR_RESERVED. */
+ * be `*` and the last may be `>`; or USERS_CHANNEL. Otherwise beginning
+ * `fanfare.` is ERR_RESERVED. */
 int name_check_subscription(struct str s, struct errmsg *why) FF_USE_RESULT;
 /* True if the (checked) name contains a wildcard segment. */
 bool name_is_pattern(struct str s);

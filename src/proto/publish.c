@@ -24,6 +24,7 @@ enum field {
     F_REQUIRE_ACK,
     F_KEY,
     F_IF_LAST,
+    F_ECHO, /* of clients only */
     FIELD_COUNT
 };
 
@@ -43,18 +44,23 @@ static const char *const field_names[FIELD_COUNT] = {
     [F_REQUIRE_ACK] = "requireAck",
     [F_KEY] = "key",
     [F_IF_LAST] = "ifLast",
+    [F_ECHO] = "echo",
 };
+
+static const enum field client_fields[] = {F_CHANNEL,   F_DATA, F_TYPE, F_ID,
+                                           F_EPHEMERAL, F_TTL,  F_KEY,  F_ECHO};
+#define CLIENT_FIELD_COUNT (sizeof(client_fields) / sizeof(client_fields[0]))
 
 #define ALL_FIELDS                                                                               \
     "type, data, channel, channels, userId, userIds, id, source, timestamp, except, ephemeral, " \
     "ttl, requireAck, key, ifLast"
-
-#define BIT(f) (1u << (f))
+#define ALL_CLIENT_FIELDS "channel, data, type, id, ephemeral, ttl, key, echo"
 
 /* One publication being read. */
 struct reading {
     struct publish *out;
     struct publish_error *err;
+    enum publish_form form;
     const struct json_node *at[FIELD_COUNT]; /* NULL: absent */
 };
 
@@ -409,9 +415,23 @@ static int take_texts(struct reading *r)
     return rc ? rc : take_timestamp(r);
 }
 
+/* The names that the form takes. */
+static size_t list_names(enum publish_form form, const char *names[FIELD_COUNT])
+{
+    if (form == PUBLISH_BROADCAST) {
+        memcpy(names, field_names, F_ECHO * sizeof(names[0]));
+        return F_ECHO;
+    }
+    for (size_t i = 0; i < CLIENT_FIELD_COUNT; i++) {
+        names[i] = field_names[client_fields[i]];
+    }
+    return CLIENT_FIELD_COUNT;
+}
+
 static int unknown_field(struct reading *r, const struct json_node *n)
 {
-    const char *near = suggest(n->key, field_names, FIELD_COUNT);
+    const char *names[FIELD_COUNT];
+    const char *near = suggest(n->key, names, list_names(r->form, names));
     char shown[NAME_SHOW_MAX];
     size_t at = n->offset;
 
@@ -421,19 +441,47 @@ static int unknown_field(struct reading *r, const struct json_node *n)
                     "unknown field \"%s\" at byte %zu, did you mean \"%s\"?", shown, at, near);
     }
     return fail(r->err, 400, "unknown_field", n->key, at,
-                "unknown field \"%s\" at byte %zu; the fields are " ALL_FIELDS, shown, at);
+                "unknown field \"%s\" at byte %zu; the fields are %s", shown, at,
+                r->form == PUBLISH_BROADCAST ? ALL_FIELDS : ALL_CLIENT_FIELDS);
+}
+
+static bool of_clients(size_t f)
+{
+    for (size_t i = 0; i < CLIENT_FIELD_COUNT; i++) {
+        if (client_fields[i] == f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* FIELD_COUNT: it is none of the form's. */
+static size_t find_field(const struct reading *r, struct str key)
+{
+    size_t count = r->form == PUBLISH_BROADCAST ? F_ECHO : FIELD_COUNT;
+    size_t f = 0;
+
+    while (f < count && !str_eqz(key, field_names[f])) {
+        f++;
+    }
+    return f < count ? f : FIELD_COUNT;
 }
 
 /* Sorts the members into their places. */
 static int collect(struct reading *r, const struct json_node *obj)
 {
     for (const struct json_node *n = obj->child; n; n = n->next) {
-        size_t f = 0;
-        while (f < FIELD_COUNT && !str_eqz(n->key, field_names[f])) {
-            f++;
+        size_t f = find_field(r, n->key);
+        if (r->form == PUBLISH_OP && (str_eqz(n->key, "op") || str_eqz(n->key, "ref"))) {
+            continue;
         }
         if (f == FIELD_COUNT) {
             return unknown_field(r, n);
+        }
+        if (r->form != PUBLISH_BROADCAST && !of_clients(f)) {
+            return fail(r->err, 403, "not_permitted", n->key, n->offset,
+                        "\"%s\" at byte %zu is not for clients: the fields are " ALL_CLIENT_FIELDS,
+                        field_names[f], n->offset);
         }
         if (r->at[f]) {
             return fail(r->err, 400, "duplicate_field", n->key, n->offset,
@@ -445,9 +493,42 @@ static int collect(struct reading *r, const struct json_node *obj)
     return 0;
 }
 
+static int take_client(struct reading *r, const struct json_node *obj)
+{
+    bool echo = true;
+    int rc = take_bool(r, F_ECHO, &echo);
+
+    r->out->no_echo = !echo;
+    if (rc == 0 && r->form != PUBLISH_BROADCAST && !r->at[F_CHANNEL]) {
+        rc = fail(r->err, 400, "missing_value", STR_LIT("channel"), obj->offset,
+                  "\"channel\" is missing: a client publishes to one channel");
+    }
+    return rc;
+}
+
+/* What concerns more than one of the fields. */
+static int take_rest(struct reading *r)
+{
+    int rc = take_bool(r, F_EPHEMERAL, &r->out->ephemeral);
+
+    if (rc == 0) {
+        rc = take_ttl(r);
+    }
+    if (rc == 0) {
+        rc = take_ack(r);
+    }
+    return rc ? rc : take_if_last(r);
+}
+
 int publish_parse(const struct json_node *node, struct publish *out, struct publish_error *err)
 {
-    struct reading r = {.out = out, .err = err};
+    return publish_parse_as(node, PUBLISH_BROADCAST, out, err);
+}
+
+int publish_parse_as(const struct json_node *node, enum publish_form form, struct publish *out,
+                     struct publish_error *err)
+{
+    struct reading r = {.out = out, .err = err, .form = form};
     int rc;
 
     memset(out, 0, sizeof(*out));
@@ -473,94 +554,13 @@ int publish_parse(const struct json_node *node, struct publish *out, struct publ
         rc = take_texts(&r);
     }
     if (rc == 0) {
-        rc = take_bool(&r, F_EPHEMERAL, &out->ephemeral);
+        rc = take_rest(&r);
     }
     if (rc == 0) {
-        rc = take_ttl(&r);
-    }
-    if (rc == 0) {
-        rc = take_ack(&r);
-    }
-    if (rc == 0) {
-        rc = take_if_last(&r);
+        rc = take_client(&r, node);
     }
     if (rc == 0 && r.at[F_DATA]) {
         out->data = r.at[F_DATA]->raw;
     }
     return rc;
-}
-
-/* Reads exactly n digits; false if one is missing or the value is outside. */
-static bool digits(struct str s, size_t *at, size_t n, unsigned min, unsigned max, unsigned *out)
-{
-    unsigned v = 0;
-
-    if (s.len - *at < n) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        char c = s.p[(*at)++];
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        v = v * 10 + (unsigned)(c - '0');
-    }
-    *out = v;
-    return v >= min && v <= max;
-}
-
-static bool one_of(struct str s, size_t *at, const char *allowed)
-{
-    if (*at >= s.len || s.p[*at] == '\0' || !strchr(allowed, s.p[*at])) {
-        return false;
-    }
-    (*at)++;
-    return true;
-}
-
-static bool date_ok(struct str s, size_t *at)
-{
-    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    unsigned year, month, day;
-
-    if (!digits(s, at, 4, 0, 9999, &year) || !one_of(s, at, "-") ||
-        !digits(s, at, 2, 1, 12, &month) || !one_of(s, at, "-") || !digits(s, at, 2, 1, 31, &day)) {
-        return false;
-    }
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return day <= days[month - 1] + (unsigned)(leap && month == 2);
-}
-
-static bool time_ok(struct str s, size_t *at)
-{
-    unsigned hour, minute, second;
-
-    if (!digits(s, at, 2, 0, 23, &hour) || !one_of(s, at, ":") ||
-        !digits(s, at, 2, 0, 59, &minute) || !one_of(s, at, ":") ||
-        !digits(s, at, 2, 0, 60, &second) || (second == 60 && minute != 59)) {
-        return false;
-    }
-    if (one_of(s, at, ".")) {
-        size_t start = *at;
-        while (*at < s.len && s.p[*at] >= '0' && s.p[*at] <= '9') {
-            (*at)++;
-        }
-        return *at > start && *at - start <= 9;
-    }
-    return true;
-}
-
-bool publish_timestamp_ok(struct str s)
-{
-    size_t at = 0;
-    unsigned v;
-
-    if (!date_ok(s, &at) || !one_of(s, &at, "Tt") || !time_ok(s, &at)) {
-        return false;
-    }
-    if (one_of(s, &at, "Zz")) {
-        return at == s.len;
-    }
-    return one_of(s, &at, "+-") && digits(s, &at, 2, 0, 23, &v) && one_of(s, &at, ":") &&
-           digits(s, &at, 2, 0, 59, &v) && at == s.len;
 }

@@ -58,6 +58,9 @@ void publish_hash(const struct publish *p, uint8_t out[PUBLISH_HASH_LEN])
     put_number(&h, p->has_if_last);
     put_number(&h, p->if_last.epoch);
     put_number(&h, p->if_last.seq);
+    if (p->no_echo) { /* else as ever: digests are kept in stores */
+        put_number(&h, 1);
+    }
     while (at < end) { /* the last, so it needs no length */
         put_bytes(&h, json_next_run(&at, end));
     }

@@ -169,6 +169,21 @@ static int id_row(void *ctx, sqlite3_stmt *s)
     return 0;
 }
 
+static int read_row(void *ctx, sqlite3_stmt *s)
+{
+    struct check *c = ctx;
+    uint64_t seq = db_u64(s, 2);
+
+    if (!tool_name_ok(TARGET_CHANNEL, db_text(s, 0)) || !tool_name_ok(TARGET_USER, db_text(s, 1))) {
+        return fault(c, "a position that was read up to has a bad name");
+    }
+    if (seq == 0 || seq > c->highest) {
+        return fault(c, "a position that was read up to, %llu, was never given out",
+                     (unsigned long long)seq);
+    }
+    return 0;
+}
+
 static int check_rows(struct check *c)
 {
     int rc = tool_each(&c->t, "SELECT id, kind, name, evicted, queued FROM lanes", lane_row, c);
@@ -185,6 +200,9 @@ static int check_rows(struct check *c)
     }
     if (rc == 0) {
         rc = tool_each(&c->t, "SELECT id, hash, first, count, at, results FROM ids", id_row, c);
+    }
+    if (rc == 0) {
+        rc = tool_each(&c->t, "SELECT channel, user, seq FROM reads", read_row, c);
     }
     return rc;
 }
@@ -212,6 +230,9 @@ static int count_all(struct check *c, const char *path, struct store_report *out
     }
     if (rc == 0) {
         rc = tool_count(&c->t, "SELECT count(*) FROM unacked", &out->unacked);
+    }
+    if (rc == 0) {
+        rc = tool_count(&c->t, "SELECT count(*) FROM reads", &out->reads);
     }
     c->messages = out->messages;
     return rc;

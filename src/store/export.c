@@ -14,7 +14,7 @@ struct export
     const char *name;
     FILE *out;
     struct strbuf line;
-    uint64_t lanes, messages, unacked, ids;
+    uint64_t lanes, messages, unacked, ids, reads;
     uint64_t lines;
 };
 
@@ -47,7 +47,8 @@ static int put_line(struct export *x)
         return cannot_write(x);
     }
     x->lines++;
-    tool_tell(&x->t, "exporting", x->lines, 1 + x->lanes + x->messages + x->unacked + x->ids);
+    tool_tell(&x->t, "exporting", x->lines,
+              1 + x->lanes + x->messages + x->unacked + x->ids + x->reads);
     strbuf_reset(&x->line);
     return 0;
 }
@@ -87,6 +88,7 @@ static int put_head(struct export *x)
     add_number(sb, "messages", x->messages);
     add_number(sb, "unacked", x->unacked);
     add_number(sb, "ids", x->ids);
+    add_number(sb, "reads", x->reads);
     strbuf_addc(sb, '}');
     return put_line(x);
 }
@@ -175,6 +177,23 @@ static int id_row(void *ctx, sqlite3_stmt *s)
     return put_line(x);
 }
 
+static int read_row(void *ctx, sqlite3_stmt *s)
+{
+    struct export *x = ctx;
+    struct str channel = db_text(s, 0), user = db_text(s, 1);
+    uint64_t seq = db_u64(s, 2);
+
+    if (seq == 0 || !tool_name_ok(TARGET_CHANNEL, channel) || !tool_name_ok(TARGET_USER, user)) {
+        return damaged(x, "the position that was read up to, message", seq);
+    }
+    strbuf_addf(&x->line, "{\"read\":%llu", (unsigned long long)seq);
+    add_text(&x->line, "channel", channel);
+    add_text(&x->line, "user", user);
+    add_number(&x->line, "at", db_u64(s, 3));
+    strbuf_addc(&x->line, '}');
+    return put_line(x);
+}
+
 /* ---- all of it ---- */
 
 static int count_all(struct export *x)
@@ -189,6 +208,9 @@ static int count_all(struct export *x)
     }
     if (rc == 0) {
         rc = tool_count(&x->t, "SELECT count(*) FROM ids", &x->ids);
+    }
+    if (rc == 0) {
+        rc = tool_count(&x->t, "SELECT count(*) FROM reads", &x->reads);
     }
     return rc;
 }
@@ -219,6 +241,10 @@ static int put_all(struct export *x)
     if (rc == 0) {
         rc = tool_each(&x->t, "SELECT id, hash, first, count, at, results FROM ids ORDER BY id",
                        id_row, x);
+    }
+    if (rc == 0) {
+        rc = tool_each(&x->t, "SELECT channel, user, seq, at FROM reads ORDER BY channel, user",
+                       read_row, x);
     }
     return rc;
 }

@@ -18,7 +18,7 @@
 #define COMMIT_ROWS 10000
 #define WAL_PAGES 16384
 
-enum { PUT_LANE, PUT_MESSAGE, PUT_UNACKED, PUT_ID, GET_LANE, PUT_COUNT };
+enum { PUT_LANE, PUT_MESSAGE, PUT_UNACKED, PUT_ID, PUT_READ, GET_LANE, PUT_COUNT };
 
 static const char *const sql[PUT_COUNT] = {
     [PUT_LANE] = "INSERT INTO lanes(id, kind, name, evicted, queued) VALUES(?, ?, ?, ?, ?)",
@@ -27,6 +27,7 @@ static const char *const sql[PUT_COUNT] = {
     [PUT_UNACKED] = "INSERT INTO unacked(seq, at, expires, type, key, envelope)"
                     " VALUES(?, ?, ?, ?, ?, ?)",
     [PUT_ID] = "INSERT INTO ids(id, hash, first, count, at, results) VALUES(?, ?, ?, ?, ?, ?)",
+    [PUT_READ] = "INSERT INTO reads(channel, user, seq, at) VALUES(?, ?, ?, ?)",
     [GET_LANE] = "SELECT kind, evicted, name FROM lanes WHERE id = ?",
 };
 
@@ -40,7 +41,7 @@ struct import {
     struct strbuf line, envelope;
     char temporary[PATH_MAX];
     uint64_t old_epoch, lines, total;
-    uint64_t lanes, messages, unacked, ids;
+    uint64_t lanes, messages, unacked, ids, reads;
     unsigned uncommitted;
 };
 
@@ -232,6 +233,21 @@ static int put_id(struct import *x, const struct kept_id *k)
     return put_row(x, PUT_ID);
 }
 
+static int put_read(struct import *x, const struct import_line *l)
+{
+    sqlite3_stmt *s = x->st[PUT_READ];
+
+    if (l->number > x->head.meta.v[META_RESERVED]) {
+        return wrong(x, "the position is beyond reserved");
+    }
+    x->reads++;
+    db_bind_text(s, 1, l->channel);
+    db_bind_text(s, 2, l->user);
+    db_bind_u64(s, 3, l->number);
+    db_bind_u64(s, 4, l->at_ms);
+    return put_row(x, PUT_READ);
+}
+
 static int put_line(struct import *x)
 {
     struct import_line l;
@@ -249,9 +265,11 @@ static int put_line(struct import *x)
     case IMPORT_UNACKED:
         return put_message(x, &l);
     case IMPORT_ID:
+        return put_id(x, &l.id);
+    case IMPORT_READ:
         break;
     }
-    return put_id(x, &l.id);
+    return put_read(x, &l);
 }
 
 static int count_lines(struct import *x)
@@ -259,7 +277,7 @@ static int count_lines(struct import *x)
     const struct import_head *h = &x->head;
 
     if (x->lanes != h->lanes || x->messages != h->messages || x->unacked != h->unacked ||
-        x->ids != h->ids) {
+        x->ids != h->ids || x->reads != h->reads) {
         return errmsg_set(x->t.why, ERR_INVALID,
                           "%.100s is not complete: it has %llu lines and its head tells of %llu; "
                           "export again",
@@ -307,7 +325,7 @@ static int read_head(struct import *x, bool new_epoch)
         return rc;
     }
     const struct import_head *h = &x->head;
-    x->total = 1 + h->lanes + h->messages + h->unacked + h->ids;
+    x->total = 1 + h->lanes + h->messages + h->unacked + h->ids + h->reads;
     x->old_epoch = h->meta.epoch;
     if (new_epoch) {
         rc = rng_init(&rng);

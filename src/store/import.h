@@ -10,10 +10,10 @@
 struct import_head {
     struct meta meta;
     struct lost_set lost;
-    uint64_t lanes, messages, unacked, ids;
+    uint64_t lanes, messages, unacked, ids, reads;
 };
 
-enum import_kind { IMPORT_LANE, IMPORT_MESSAGE, IMPORT_UNACKED, IMPORT_ID };
+enum import_kind { IMPORT_LANE, IMPORT_MESSAGE, IMPORT_UNACKED, IMPORT_ID, IMPORT_READ };
 
 struct import_line {
     enum import_kind kind;
@@ -26,6 +26,8 @@ struct import_line {
     struct str key, envelope;
     /* ids: the results as they are kept, in `blob` */
     struct kept_id id;
+    /* read positions; at_ms too */
+    struct str channel, user;
 };
 
 struct importer {

@@ -3,6 +3,9 @@
 
 #include "core/dedupe.h"
 
+/* Exports of older schemas have no read positions. */
+#define SCHEMA_READS 2
+
 static int parse(struct importer *im, struct str text, const struct json_node **root,
                  struct errmsg *why)
 {
@@ -93,9 +96,9 @@ int import_read_head(struct importer *im, struct str line, struct import_head *o
         !number(root, "schema", &schema)) {
         return errmsg_set(why, ERR_INVALID, "this is no export of a store");
     }
-    if (schema != schema_current()->version) {
+    if (schema == 0 || schema > schema_current()->version) {
         return errmsg_set(why, ERR_INVALID,
-                          "this export has schema %llu and this program knows schema %u only",
+                          "this export has schema %llu and this program knows schema %u at most",
                           (unsigned long long)schema, schema_current()->version);
     }
     (void)text(root, "epoch", &epoch);
@@ -109,7 +112,8 @@ int import_read_head(struct importer *im, struct str line, struct import_head *o
                           "makes no sense");
     }
     if (!number(root, "lanes", &out->lanes) || !number(root, "messages", &out->messages) ||
-        !number(root, "unacked", &out->unacked) || !number(root, "ids", &out->ids)) {
+        !number(root, "unacked", &out->unacked) || !number(root, "ids", &out->ids) ||
+        (schema >= SCHEMA_READS && !number(root, "reads", &out->reads))) {
         return errmsg_set(why, ERR_INVALID, "the numbers of lines to come are missing");
     }
     return 0;
@@ -222,6 +226,18 @@ static int read_id(struct importer *im, const struct json_node *root, struct imp
     return ok ? 0 : errmsg_set(why, ERR_INVALID, "id, hash, first, at or results is wrong");
 }
 
+static int read_position(const struct json_node *root, struct import_line *out, struct errmsg *why)
+{
+    out->kind = IMPORT_READ;
+    if (!number(root, "read", &out->number) || out->number == 0 ||
+        !number(root, "at", &out->at_ms) || !text(root, "channel", &out->channel) ||
+        !text(root, "user", &out->user) || !tool_name_ok(TARGET_CHANNEL, out->channel) ||
+        !tool_name_ok(TARGET_USER, out->user)) {
+        return errmsg_set(why, ERR_INVALID, "read, channel, user or at is missing or wrong");
+    }
+    return 0;
+}
+
 int import_read_line(struct importer *im, struct str line, struct import_line *out,
                      struct errmsg *why)
 {
@@ -240,9 +256,12 @@ int import_read_line(struct importer *im, struct str line, struct import_line *o
     if (json_get(root, "id")) {
         return read_id(im, root, out, why);
     }
+    if (json_get(root, "read")) {
+        return read_position(root, out, why);
+    }
     if (number(root, "lane", &out->number)) {
         return read_lane(root, out, why);
     }
     return errmsg_set(why, ERR_INVALID,
-                      "neither a lane nor a message, an unacknowledged one or an id");
+                      "neither a lane nor a message, an unacknowledged one, an id or a read");
 }

@@ -146,6 +146,21 @@ static int load_id(void *ctx, sqlite3_stmt *s)
     return row_result(l, router_restore_once(l->r, o), "the id of message", k.first);
 }
 
+#define READS "SELECT channel, user, seq, at FROM reads ORDER BY at"
+
+static int load_read(void *ctx, sqlite3_stmt *s)
+{
+    struct load *l = ctx;
+    struct str channel = db_text(s, 0), user = db_text(s, 1);
+    uint64_t seq = db_u64(s, 2);
+    int rc = ERR_INVALID;
+
+    if (name_check_channel(channel, NULL) == 0 && name_check_user(user, NULL) == 0) {
+        rc = router_restore_read(l->r, channel, user, seq, db_u64(s, 3));
+    }
+    return row_result(l, rc, "the position that was read up to, message", seq);
+}
+
 /* ---- all of it ---- */
 
 static int load_log(struct load *l)
@@ -183,6 +198,9 @@ int store_load(struct store *st, struct router *r, struct errmsg *why)
     }
     if (rc == 0 && window > 0) {
         rc = each_row(&l, IDS, now > window ? now - window : 0, load_id);
+    }
+    if (rc == 0) {
+        rc = each_row(&l, READS, 0, load_read);
     }
     json_doc_free(l.doc);
     if (rc == 0) {

@@ -27,6 +27,9 @@ static const char *const steps[] = {
     "CREATE INDEX ids_by_time ON ids(at);"
     /* Messages after `past`, up to `upto`, if there were any, are lost. */
     "CREATE TABLE lost(past INTEGER PRIMARY KEY, upto INTEGER NOT NULL);",
+    /* How far users have read, and since when. */
+    "CREATE TABLE reads(channel TEXT NOT NULL, user TEXT NOT NULL, seq INTEGER NOT NULL,"
+    "  at INTEGER NOT NULL, PRIMARY KEY(channel, user)) WITHOUT ROWID;",
 };
 
 const struct schema *schema_current(void)

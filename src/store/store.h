@@ -65,7 +65,7 @@ typedef void store_progress(void *ctx, const char *what, uint64_t done, uint64_t
 
 struct store_report {
     uint64_t epoch, top, reserved;
-    uint64_t messages, lanes, ids, unacked, lost_ranges;
+    uint64_t messages, lanes, ids, unacked, reads, lost_ranges;
     uint64_t bytes; /* of the files */
     bool clean;     /* the last stop was */
     unsigned schema;
@@ -78,7 +78,7 @@ int store_check(const char *path, store_progress *progress, void *ctx, struct st
 /* Gives unused room back to the file system. */
 int store_compact(const char *path, store_progress *progress, void *ctx, uint64_t *before,
                   uint64_t *after, struct errmsg *why) FF_USE_RESULT;
-/* As JSON lines: one head, then lanes, messages, unacknowledged ones and ids.
+/* As JSON lines: one head, then lanes, messages, unacknowledged ones, ids and read positions.
  * `out` "-" is standard output. An existing file is not overwritten. */
 int store_export(const char *path, const char *out, store_progress *progress, void *ctx,
                  uint64_t *lines, struct errmsg *why) FF_USE_RESULT;

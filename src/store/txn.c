@@ -20,6 +20,8 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_FORGET_LANE] = "DELETE FROM lanes WHERE id = ?",
     [STMT_RAISE_FLOOR] = "UPDATE meta SET value = max(value, ?) WHERE key = 'floor'",
     [STMT_ACKED] = "DELETE FROM unacked WHERE seq = ?",
+    [STMT_PUT_READ] = "INSERT OR REPLACE INTO reads(channel, user, seq, at) VALUES(?, ?, ?, ?)",
+    [STMT_FORGET_READ] = "DELETE FROM reads WHERE channel = ? AND user = ?",
     [STMT_SET_TOP] = "UPDATE meta SET value = ? WHERE key = 'top'",
     [STMT_SET_RESERVED] = "UPDATE meta SET value = ? WHERE key = 'reserved'",
     [STMT_SET_CLEAN] = "UPDATE meta SET value = ? WHERE key = 'clean'",
@@ -183,6 +185,26 @@ static int forget_lane(struct statements *st, const struct record *r)
     return rc == SQLITE_OK ? run_u64(st, STMT_RAISE_FLOOR, r->floor) : rc;
 }
 
+static int put_read(struct statements *st, const struct record *r)
+{
+    sqlite3_stmt *s = st->v[STMT_PUT_READ];
+
+    db_bind_text(s, 1, r->name);
+    db_bind_text(s, 2, r->user);
+    db_bind_u64(s, 3, r->seq);
+    db_bind_u64(s, 4, r->at_ms);
+    return db_run(s);
+}
+
+static int forget_read(struct statements *st, const struct record *r)
+{
+    sqlite3_stmt *s = st->v[STMT_FORGET_READ];
+
+    db_bind_text(s, 1, r->name);
+    db_bind_text(s, 2, r->user);
+    return db_run(s);
+}
+
 static int put_record(struct statements *st, const struct record *r)
 {
     switch (r->kind) {
@@ -194,6 +216,10 @@ static int put_record(struct statements *st, const struct record *r)
         return forget_lane(st, r);
     case RECORD_ACKED:
         return run_u64(st, STMT_ACKED, r->seq);
+    case RECORD_READ:
+        return put_read(st, r);
+    case RECORD_UNREAD:
+        return forget_read(st, r);
     case RECORD_BARRIER:
         break;
     }

@@ -72,8 +72,12 @@ static void give_back(struct store *st, const struct batch *b)
     router_stored(st->router, b->first, 0);
 }
 
-/* Messages and barriers, whose publishers wait, are given back with an error;
- * the rest stays. */
+/* Is it given back with an error, as whoever it is from waits for it? The rest stays. */
+static bool is_waited_for(const struct record *r)
+{
+    return r->kind == RECORD_MESSAGE || r->kind == RECORD_READ || r->kind == RECORD_BARRIER;
+}
+
 static void refuse(struct store *st)
 {
     struct writer *w = &st->w;
@@ -84,7 +88,7 @@ static void refuse(struct store *st)
     for (struct record *r = w->first; r; r = next) {
         next = r->next;
         r->next = NULL;
-        if (r->kind == RECORD_MESSAGE || r->kind == RECORD_BARRIER) {
+        if (is_waited_for(r)) {
             *end = r;
             end = &r->next;
         } else {

@@ -4,6 +4,7 @@
 #include "core/permit.h"
 #include "hook/hook.h"
 #include "rt/mailbox.h"
+#include "ws/reply.h"
 
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@ struct ws_asking {
     struct ws_shard *w;
     uint64_t client;
     bool cancelled;
+    bool reads;
     struct position pos;
     void (*run)(struct op *op, struct str name, const struct position *pos);
     struct str ref;
@@ -76,7 +78,7 @@ static void arrived(struct mail *m, void *ctx)
     (void)ctx;
     unlink_asking(a);
     if (s && !s->dead && !s->ending) {
-        struct op op = {.w = a->w, .s = s, .ref = a->ref};
+        struct op op = {.w = a->w, .s = s, .ref = a->ref, .reads = a->reads};
         answer(a, &op);
     }
     atomic_fetch_sub(a->w->outstanding, 1);
@@ -116,29 +118,17 @@ static struct ws_asking *asking_new(const struct op *op, struct str name)
     a->ref = (struct str){a->name + name.len, op->ref.len};
     a->w = op->w;
     a->client = op->s->member.id;
+    a->reads = op->reads;
     a->call.done = done;
     a->mail.run = arrived;
     return a;
 }
 
-/* `text` is for the question's texts. */
-static void add_address(const struct stream *s, struct hook_question *q,
-                        char text[2][PEER_TEXT_MAX])
-{
-    struct peer peer = s->peer, network = peer_network(&s->peer);
-
-    peer.port = 0;
-    q->address = str_of(peer_text(&peer, text[0]));
-    if (!s->from_proxy && peer.kind != PEER_UNIX) {
-        q->network = str_of(peer_text(&network, text[1]));
-    }
-}
-
 void asking_begin(struct op *op, struct str name, const struct position *pos,
                   void (*run)(struct op *op, struct str name, const struct position *pos))
 {
-    char id[CLIENT_ID_LEN + 1], text[2][PEER_TEXT_MAX];
     struct hook_question q = {.event = HOOK_SUBSCRIBE, .channels = &name, .nchannels = 1};
+    struct ws_asker memory;
     struct ws_asking *a;
 
     if (asked_by(op) >= ASKING_MAX) {
@@ -159,10 +149,7 @@ void asking_begin(struct op *op, struct str name, const struct position *pos,
     }
     op->w->asking = a;
     atomic_fetch_add(op->w->outstanding, 1);
-    client_id_text(op->s->member.id, id);
-    q.user = stream_user(op->s);
-    q.client_id = str_of(id);
-    add_address(op->s, &q, text);
+    ws_ask_for(op->s, &q, &memory);
     hook_ask(op->w->hook, &q, &a->call);
 }
 

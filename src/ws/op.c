@@ -75,8 +75,11 @@ const struct json_node *op_need(struct op *op, const char *name, enum json_type 
     if (n && n->type == type && !n->lone_surrogate) {
         return n;
     }
-    snprintf(text, sizeof(text), "\"%s\" must be %s %s", name,
-             type == JSON_ARRAY || type == JSON_OBJECT ? "an" : "a", json_type_name(type));
+    snprintf(text, sizeof(text), "\"%s\" must be %s%s", name,
+             type == JSON_BOOL                           ? ""
+             : type == JSON_ARRAY || type == JSON_OBJECT ? "an "
+                                                         : "a ",
+             json_type_name(type));
     op_reply_error(op, "bad_request", text);
     return NULL;
 }

@@ -8,7 +8,9 @@ struct op {
     struct ws_shard *w;
     struct stream *s;
     const struct json_node *root;
-    struct str ref; /* exact JSON text, or empty */
+    struct str ref;  /* exact JSON text, or empty */
+    struct str text; /* the whole message; empty when it is answered later */
+    bool reads;      /* subscribe: the read positions are wanted */
 };
 
 /* `data` is minified JSON. Each op replies once, or ends the stream. */

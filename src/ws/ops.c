@@ -6,6 +6,7 @@
 #include "proto/name.h"
 #include "ws/acks.h"
 #include "ws/ops_channel.h"
+#include "ws/ops_people.h"
 #include "ws/token.h"
 
 #include <stdio.h>
@@ -111,7 +112,13 @@ static void op_ping(struct op *op)
 
 static void op_publish(struct op *op)
 {
-    op_reply_error(op, "not_permitted", "clients may not publish here; use POST /broadcast");
+    const struct ws_publish p = {op->root, op->text, op->ref};
+
+    if (op->w->publish) {
+        op->w->publish(op->w->publish_ctx, op->s, &p);
+    } else {
+        op_reply_error(op, "not_permitted", "clients may not publish here");
+    }
 }
 
 static const struct {
@@ -126,6 +133,10 @@ static const struct {
     {"publish", op_publish},
     {"ack", op_ack},
     {"token", op_token},
+    {"presence", op_presence},
+    {"info", op_info},
+    {"typing", op_typing},
+    {"read", op_read},
 };
 
 #define NOPS (sizeof(ops) / sizeof(ops[0]))
@@ -186,7 +197,7 @@ static bool refuse_duplicate(struct op *op)
 void ws_op(struct ws_shard *w, struct stream *s, struct str text)
 {
     static const struct json_limits limits = {.max_depth = 64, .tree_depth = 1, .max_nodes = 64};
-    struct op op = {w, s, NULL, STR_NONE};
+    struct op op = {.w = w, .s = s, .text = text};
     struct json_error err;
     const struct json_node *name;
     char why[256];

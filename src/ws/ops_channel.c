@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "conn/access.h"
 #include "conn/load.h"
+#include "conn/notes.h"
+#include "conn/replays.h"
 #include "proto/name.h"
 #include "proto/position.h"
 #include "ws/asking.h"
@@ -59,6 +61,19 @@ static bool read_position(struct op *op, struct position *pos)
         op_reply_error(op, code, why.text);
     }
     return rc == 0;
+}
+
+/* Are the read positions wanted? False: refused. */
+static bool read_reads(struct op *op)
+{
+    const struct json_node *n = json_get(op->root, "reads");
+
+    if (n && n->type != JSON_BOOL) {
+        op_reply_error(op, "bad_request", "\"reads\" must be true or false");
+        return false;
+    }
+    op->reads = n && n->truth;
+    return true;
 }
 
 /* A name to subscribe to, and whether a good signature came with it. */
@@ -172,6 +187,10 @@ static void subscribe(struct op *op, const struct wanted *wanted, const struct p
     }
     if (rc == 0) {
         reply_channel(op, wanted->name, &at, already);
+        notes_put(op->s);
+        if (op->reads && !replays_want_reads(op->s, wanted->name)) {
+            notes_put_reads(op->s, &wanted->name, 1);
+        }
     } else {
         op_out_of_memory(op);
     }
@@ -191,13 +210,13 @@ static void subscribe_permitted(struct op *op, struct str name, const struct pos
 
 void op_subscribe(struct op *op)
 {
-    static const char *const members[] = {"channel", "after", "since", "history"};
+    static const char *const members[] = {"channel", "after", "since", "history", "reads"};
     const struct json_node *n;
     struct wanted wanted;
     struct position pos;
 
-    if (op_known_members(op, members, 4) && (n = op_need(op, "channel", JSON_STRING)) &&
-        read_name(op, n->text, &wanted) && read_position(op, &pos) &&
+    if (op_known_members(op, members, 5) && (n = op_need(op, "channel", JSON_STRING)) &&
+        read_name(op, n->text, &wanted) && read_position(op, &pos) && read_reads(op) &&
         is_permitted(op, &wanted, &pos) && has_room(op, wanted.name)) {
         subscribe(op, &wanted, &pos);
     }

@@ -19,6 +19,13 @@ struct mailbox;
 struct ws_asking;
 struct ws_rx;
 
+/* An op `publish`; borrowed for the call. No member stands twice. */
+struct ws_publish {
+    const struct json_node *root; /* one level deep */
+    struct str text;              /* all of it */
+    struct str ref;               /* exact JSON text, or empty */
+};
+
 /* What the WebSocket clients of one shard share. */
 struct ws_shard {
     struct conn_env *env;
@@ -27,7 +34,11 @@ struct ws_shard {
     struct mailbox *tasks;    /* the shard's: brings the answers */
     atomic_uint *outstanding; /* the shard does not end before they are back */
     struct ws_asking *asking; /* questions on their way */
-    struct ws_rx *spare;      /* clean contexts */
+    /* The op `publish`, which the floor above carries out. It answers it once, now or later
+     * (ws/reply.h), or ends the stream. NULL: it is refused. */
+    void (*publish)(void *ctx, struct stream *s, const struct ws_publish *op);
+    void *publish_ctx;
+    struct ws_rx *spare; /* clean contexts */
     unsigned nspare;
     struct json_doc *doc; /* for ops */
     char *chunk;          /* read buffer */

@@ -147,6 +147,13 @@ target window=16 seconds=0.05 warmup=0 targets=7
 END
         all_done
     done
+    # Presence is told beside the messages, and is none of them.
+    load 0 "$dialect" "$address" --channel presence-bench --with-users <<'END'
+fanout window=4 seconds=0.05 warmup=0
+reconnect mode=rst
+fanout window=4 seconds=0.05 warmup=0
+END
+    all_done
 done
 
 # What is kept comes back, and it is noticed if some of it does not.

@@ -29,7 +29,7 @@ test('bad queries', async (t) => {
     ['channel=a.b%3E', 'bad_channel'],
     ['channel=private-*', 'bad_channel'],
     ['channel=a%0Ab', 'bad_channel'],
-    ['channel=fanfare.users', 'reserved_channel'],
+    ['channel=fanfare.user', 'reserved_channel'],
     [longChannels, 'too_many_channels'],
     ['userId=a%0Ab', 'bad_user', 'userId'],
     [`userId=${'a'.repeat(201)}`, 'bad_user'],

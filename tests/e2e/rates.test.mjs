@@ -471,6 +471,38 @@ test('--auth-failure-rate never keeps the key of --api-key-file out, whatever it
   assertLimited(await get(d, '/stats', forged), 'auth-failure-rate', 'too_many_failures');
 });
 
+test('--op-rate: requests with the client key too', async (t) => {
+  const d = await daemonFor(t, rates('--op-rate', '3'));
+  const [ann, bob] = await Promise.all(['ann', 'bob'].map(async (who) => {
+    const sse = await Sse.open(d, `/events?channel=room&userId=${who}`);
+    t.after(() => sse.close());
+    return JSON.parse((await sse.control('connected')).data).data.clientKey;
+  }));
+  const say = (key, path, body) => ask(d, { method: 'POST', path, body: JSON.stringify(body),
+    headers: { 'Content-Type': 'application/json', 'Fanfare-Client-Key': key } });
+  const acts = [['/typing', { channel: 'room', typing: true }], ['/publish', { channel: 'room' }],
+    ['/info', { info: 1 }], ['/ack', { id: 'x' }]];
+  let over;
+  for (let i = 0; i < 40 && over?.status !== 429; i++) over = await say(ann, ...acts[i % 4]);
+  assertLimited(over, 'op-rate');
+  for (const act of acts) {
+    assert.notEqual((await say(bob, ...act)).status, 429, 'another client of the same address');
+  }
+  await d.waitForLog(/limit=op-rate peer=127\.0\.0\.1:\d+/);
+  assert.ok(await counter(d, 'limited_ops') >= 1);
+  await eventually(async () => assert.equal((await say(ann, ...acts[0])).status, 200), 'again');
+});
+
+test('--read-rate: presence, read positions and what is unread', async (t) => {
+  const d = await keyed(t, [key('all', everything)], '--read-rate', '1');
+  const paths = ['/channels/presence-a/presence', '/channels/a/reads', '/users/ann/unread?channel=a'];
+  let over;
+  for (let i = 0; i < 30 && over?.status !== 429; i++) {
+    over = await get(d, paths[i % 3], user('ann', { channels: ['>', 'presence-a'] }));
+  }
+  assertLimited(over, 'read-rate');
+});
+
 test('--idle-unauthenticated', async (t) => {
   const all = key('all', everything);
   const d = await keyed(t, [all], '--idle-unauthenticated', '300ms');

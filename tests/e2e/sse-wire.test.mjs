@@ -36,7 +36,7 @@ test('headers and first bytes of a stream', async (t) => {
   const m = new RegExp(
     '^retry: 2000\\nevent: fanfare\\.connected\\nid: (\\S+)\\n' +
       'data: \\{"type":"fanfare\\.connected","cursor":"(\\S+?)","data":\\{' +
-      '"clientId":"([A-Za-z0-9_-]{1,64})","clientKey":"([^"\\\\]{16,})",' +
+      '"clientId":"([A-Za-z0-9_-]{1,64})","clientKey":"([^"\\\\]{16,})","userId":"u",' +
       '"channels":\\["orders","news\\.>"\\],"recovered":false\\}\\}\\n\\n' +
       'event: fanfare\\.synced\\nid: (\\S+)\\n' +
       'data: \\{"type":"fanfare\\.synced","cursor":"(\\S+)","data":\\{\\}\\}\\n\\n$',

@@ -274,7 +274,7 @@ const ERRORS = [
     'reserved_channel', true],
   ['unsubscribe from nothing', '{"ref":"r","op":"unsubscribe","channel":"a"}', 'not_subscribed',
     true],
-  ['publish', '{"ref":"r","op":"publish","channel":"a","data":1}', 'not_permitted', true],
+  ['publish', '{"ref":"r","op":"publish","channel":"a","userId":"ann"}', 'not_permitted', true],
   ['meta without meta', '{"ref":"r","op":"meta"}', 'bad_request', true],
   ['meta is a list', '{"ref":"r","op":"meta","meta":[]}', 'bad_request', true],
   ['meta is a string', '{"ref":"r","op":"meta","meta":"x"}', 'bad_request', true],
@@ -463,6 +463,9 @@ group('subscribe and unsubscribe', () => {
     for (const channel of ['a', 'x'.repeat(200), 'AZaz09_-.:@=,;/', '..', '.', 'private-x',
       'presence-x.y', '*', '>', 'a.*.b.>', '*.*', 'a/b', 'fanfare', 'fanfare-x']) {
       await c.ok({ op: 'subscribe', channel });
+      if (channel.startsWith('presence-')) {
+        assert.equal((await c.next('a snapshot')).type, 'fanfare.presence');
+      }
       await c.ok({ op: 'unsubscribe', channel });
     }
   });

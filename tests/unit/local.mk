@@ -40,6 +40,7 @@ unit_tests = \
 	tests/unit/test_conf_keys \
 	tests/unit/test_conf_options \
 	tests/unit/test_conf_sources \
+	tests/unit/test_conf_webhook \
 	tests/unit/test_conf_zeroed \
 	tests/unit/test_conn_access \
 	tests/unit/test_conn_access_names \
@@ -47,6 +48,7 @@ unit_tests = \
 	tests/unit/test_conn_burst \
 	tests/unit/test_conn_clients \
 	tests/unit/test_conn_env \
+	tests/unit/test_conn_hooks \
 	tests/unit/test_conn_identity \
 	tests/unit/test_conn_load \
 	tests/unit/test_conn_outq \
@@ -70,6 +72,14 @@ unit_tests = \
 	tests/unit/test_core_nomem \
 	tests/unit/test_core_patterns \
 	tests/unit/test_core_permit \
+	tests/unit/test_core_presence \
+	tests/unit/test_core_presence_many \
+	tests/unit/test_core_presence_model \
+	tests/unit/test_core_presence_nomem \
+	tests/unit/test_core_presence_users \
+	tests/unit/test_core_reads \
+	tests/unit/test_core_reads_model \
+	tests/unit/test_core_reads_nomem \
 	tests/unit/test_core_replay \
 	tests/unit/test_core_replay_model \
 	tests/unit/test_core_router \
@@ -78,19 +88,24 @@ unit_tests = \
 	tests/unit/test_core_store_log \
 	tests/unit/test_core_subscribe \
 	tests/unit/test_core_subscribe_model \
+	tests/unit/test_core_typing \
 	tests/unit/test_core_unacked \
 	tests/unit/test_hook_failing \
 	tests/unit/test_hook_hook \
 	tests/unit/test_hook_nomem \
 	tests/unit/test_hook_parts \
+	tests/unit/test_hook_webhook \
+	tests/unit/test_hook_webhook_nomem \
 	tests/unit/test_http_acks \
 	tests/unit/test_http_broadcast \
+	tests/unit/test_http_client_publish \
 	tests/unit/test_http_commit \
 	tests/unit/test_http_guard \
 	tests/unit/test_http_history \
 	tests/unit/test_http_limits \
 	tests/unit/test_http_nomem \
 	tests/unit/test_http_once \
+	tests/unit/test_http_people \
 	tests/unit/test_http_positions \
 	tests/unit/test_http_pressure \
 	tests/unit/test_http_rates \
@@ -106,6 +121,7 @@ unit_tests = \
 	tests/unit/test_lib_publish \
 	tests/unit/test_lib_running \
 	tests/unit/test_lib_tools \
+	tests/unit/test_lib_webhooks \
 	tests/unit/test_proto_control \
 	tests/unit/test_proto_cookie \
 	tests/unit/test_proto_cursor \
@@ -119,6 +135,7 @@ unit_tests = \
 	tests/unit/test_proto_problem \
 	tests/unit/test_proto_proxyhdr \
 	tests/unit/test_proto_publish \
+	tests/unit/test_proto_publish_client \
 	tests/unit/test_proto_publish_hash \
 	tests/unit/test_proto_sse \
 	tests/unit/test_proto_target \
@@ -137,6 +154,7 @@ unit_tests = \
 	tests/unit/test_store_nomem \
 	tests/unit/test_store_open \
 	tests/unit/test_store_power \
+	tests/unit/test_store_reads \
 	tests/unit/test_store_sweep \
 	tests/unit/test_store_tools \
 	tests/unit/test_store_writer \
@@ -144,6 +162,7 @@ unit_tests = \
 	tests/unit/test_tls_nomem \
 	tests/unit/test_tls_session \
 	tests/unit/test_ws_ops \
+	tests/unit/test_ws_people \
 	tests/unit/test_ws_positions \
 	tests/unit/test_ws_rx \
 	tests/unit/test_ws_session \
@@ -152,9 +171,12 @@ unit_tests = \
 stress_tests = \
 	tests/unit/stress_auth_auth \
 	tests/unit/stress_base_log \
+	tests/unit/stress_core_people \
+	tests/unit/stress_core_presence \
 	tests/unit/stress_core_replay \
 	tests/unit/stress_core_router \
 	tests/unit/stress_hook_hook \
+	tests/unit/stress_hook_webhook \
 	tests/unit/stress_http_rates \
 	tests/unit/stress_rt_mailbox \
 	tests/unit/stress_store_writer
@@ -280,6 +302,9 @@ tests_unit_test_conf_options_LDADD = $(floor_conf) $(CRITERION_LIBS)
 tests_unit_test_conf_sources_SOURCES = tests/unit/test_conf_sources.c
 tests_unit_test_conf_sources_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conf_sources_LDADD = $(floor_conf) $(CRITERION_LIBS)
+tests_unit_test_conf_webhook_SOURCES = tests/unit/test_conf_webhook.c
+tests_unit_test_conf_webhook_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conf_webhook_LDADD = $(floor_conf) $(CRITERION_LIBS)
 tests_unit_test_conf_zeroed_SOURCES = tests/unit/test_conf_zeroed.c
 tests_unit_test_conf_zeroed_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conf_zeroed_LDADD = $(floor_conf) $(CRITERION_LIBS)
@@ -301,6 +326,9 @@ tests_unit_test_conn_clients_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_env_SOURCES = tests/unit/test_conn_env.c
 tests_unit_test_conn_env_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_env_LDADD = $(floor_conn) $(CRITERION_LIBS)
+tests_unit_test_conn_hooks_SOURCES = tests/unit/test_conn_hooks.c
+tests_unit_test_conn_hooks_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_conn_hooks_LDADD = $(floor_conn) $(CRITERION_LIBS)
 tests_unit_test_conn_identity_SOURCES = tests/unit/test_conn_identity.c
 tests_unit_test_conn_identity_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_conn_identity_LDADD = $(floor_conn) $(CRITERION_LIBS)
@@ -370,6 +398,30 @@ tests_unit_test_core_patterns_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_permit_SOURCES = tests/unit/test_core_permit.c
 tests_unit_test_core_permit_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_permit_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_presence_SOURCES = tests/unit/test_core_presence.c
+tests_unit_test_core_presence_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_presence_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_presence_many_SOURCES = tests/unit/test_core_presence_many.c
+tests_unit_test_core_presence_many_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_presence_many_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_presence_model_SOURCES = tests/unit/test_core_presence_model.c
+tests_unit_test_core_presence_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_presence_model_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_presence_nomem_SOURCES = tests/unit/test_core_presence_nomem.c
+tests_unit_test_core_presence_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_presence_nomem_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_presence_users_SOURCES = tests/unit/test_core_presence_users.c
+tests_unit_test_core_presence_users_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_presence_users_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_reads_SOURCES = tests/unit/test_core_reads.c
+tests_unit_test_core_reads_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_reads_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_reads_model_SOURCES = tests/unit/test_core_reads_model.c
+tests_unit_test_core_reads_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_reads_model_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_reads_nomem_SOURCES = tests/unit/test_core_reads_nomem.c
+tests_unit_test_core_reads_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_reads_nomem_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_replay_SOURCES = tests/unit/test_core_replay.c
 tests_unit_test_core_replay_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_replay_LDADD = $(floor_core) $(CRITERION_LIBS)
@@ -394,6 +446,9 @@ tests_unit_test_core_subscribe_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_subscribe_model_SOURCES = tests/unit/test_core_subscribe_model.c
 tests_unit_test_core_subscribe_model_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_subscribe_model_LDADD = $(floor_core) $(CRITERION_LIBS)
+tests_unit_test_core_typing_SOURCES = tests/unit/test_core_typing.c
+tests_unit_test_core_typing_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_core_typing_LDADD = $(floor_core) $(CRITERION_LIBS)
 tests_unit_test_core_unacked_SOURCES = tests/unit/test_core_unacked.c
 tests_unit_test_core_unacked_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_core_unacked_LDADD = $(floor_core) $(CRITERION_LIBS)
@@ -409,12 +464,21 @@ tests_unit_test_hook_nomem_LDADD = $(floor_hook) $(CRITERION_LIBS)
 tests_unit_test_hook_parts_SOURCES = tests/unit/test_hook_parts.c
 tests_unit_test_hook_parts_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_hook_parts_LDADD = $(floor_hook) $(CRITERION_LIBS)
+tests_unit_test_hook_webhook_SOURCES = tests/unit/test_hook_webhook.c
+tests_unit_test_hook_webhook_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_hook_webhook_LDADD = $(floor_hook) $(CRITERION_LIBS)
+tests_unit_test_hook_webhook_nomem_SOURCES = tests/unit/test_hook_webhook_nomem.c
+tests_unit_test_hook_webhook_nomem_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_hook_webhook_nomem_LDADD = $(floor_hook) $(CRITERION_LIBS)
 tests_unit_test_http_acks_SOURCES = tests/unit/test_http_acks.c
 tests_unit_test_http_acks_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_acks_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_broadcast_SOURCES = tests/unit/test_http_broadcast.c
 tests_unit_test_http_broadcast_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_broadcast_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_client_publish_SOURCES = tests/unit/test_http_client_publish.c
+tests_unit_test_http_client_publish_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_client_publish_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_commit_SOURCES = tests/unit/test_http_commit.c
 tests_unit_test_http_commit_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_commit_LDADD = $(floor_http) $(CRITERION_LIBS)
@@ -433,6 +497,9 @@ tests_unit_test_http_nomem_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_once_SOURCES = tests/unit/test_http_once.c
 tests_unit_test_http_once_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_once_LDADD = $(floor_http) $(CRITERION_LIBS)
+tests_unit_test_http_people_SOURCES = tests/unit/test_http_people.c
+tests_unit_test_http_people_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_http_people_LDADD = $(floor_http) $(CRITERION_LIBS)
 tests_unit_test_http_positions_SOURCES = tests/unit/test_http_positions.c
 tests_unit_test_http_positions_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_http_positions_LDADD = $(floor_http) $(CRITERION_LIBS)
@@ -478,6 +545,9 @@ tests_unit_test_lib_running_LDADD = $(floor_lib) $(CRITERION_LIBS)
 tests_unit_test_lib_tools_SOURCES = tests/unit/test_lib_tools.c
 tests_unit_test_lib_tools_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_lib_tools_LDADD = $(floor_lib) $(CRITERION_LIBS)
+tests_unit_test_lib_webhooks_SOURCES = tests/unit/test_lib_webhooks.c
+tests_unit_test_lib_webhooks_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_lib_webhooks_LDADD = $(floor_lib) $(CRITERION_LIBS)
 tests_unit_test_proto_control_SOURCES = tests/unit/test_proto_control.c
 tests_unit_test_proto_control_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_control_LDADD = $(floor_proto) $(CRITERION_LIBS)
@@ -517,6 +587,9 @@ tests_unit_test_proto_proxyhdr_LDADD = $(floor_proto) $(CRITERION_LIBS)
 tests_unit_test_proto_publish_SOURCES = tests/unit/test_proto_publish.c
 tests_unit_test_proto_publish_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_publish_LDADD = $(floor_proto) $(CRITERION_LIBS)
+tests_unit_test_proto_publish_client_SOURCES = tests/unit/test_proto_publish_client.c
+tests_unit_test_proto_publish_client_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_proto_publish_client_LDADD = $(floor_proto) $(CRITERION_LIBS)
 tests_unit_test_proto_publish_hash_SOURCES = tests/unit/test_proto_publish_hash.c
 tests_unit_test_proto_publish_hash_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_proto_publish_hash_LDADD = $(floor_proto) $(CRITERION_LIBS)
@@ -571,6 +644,9 @@ tests_unit_test_store_open_LDADD = $(floor_store) $(CRITERION_LIBS)
 tests_unit_test_store_power_SOURCES = tests/unit/test_store_power.c
 tests_unit_test_store_power_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_store_power_LDADD = $(floor_store) $(CRITERION_LIBS)
+tests_unit_test_store_reads_SOURCES = tests/unit/test_store_reads.c
+tests_unit_test_store_reads_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_store_reads_LDADD = $(floor_store) $(CRITERION_LIBS)
 tests_unit_test_store_sweep_SOURCES = tests/unit/test_store_sweep.c
 tests_unit_test_store_sweep_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_store_sweep_LDADD = $(floor_store) $(CRITERION_LIBS)
@@ -592,6 +668,9 @@ tests_unit_test_tls_session_LDADD = $(floor_tls) $(CRITERION_LIBS)
 tests_unit_test_ws_ops_SOURCES = tests/unit/test_ws_ops.c
 tests_unit_test_ws_ops_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_ws_ops_LDADD = $(floor_ws) $(CRITERION_LIBS)
+tests_unit_test_ws_people_SOURCES = tests/unit/test_ws_people.c
+tests_unit_test_ws_people_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
+tests_unit_test_ws_people_LDADD = $(floor_ws) $(CRITERION_LIBS)
 tests_unit_test_ws_positions_SOURCES = tests/unit/test_ws_positions.c
 tests_unit_test_ws_positions_CPPFLAGS = $(AM_CPPFLAGS) $(CRITERION_CFLAGS)
 tests_unit_test_ws_positions_LDADD = $(floor_ws) $(CRITERION_LIBS)
@@ -608,12 +687,18 @@ tests_unit_stress_auth_auth_SOURCES = tests/unit/stress_auth_auth.c
 tests_unit_stress_auth_auth_LDADD = $(floor_auth)
 tests_unit_stress_base_log_SOURCES = tests/unit/stress_base_log.c
 tests_unit_stress_base_log_LDADD = $(floor_base)
+tests_unit_stress_core_people_SOURCES = tests/unit/stress_core_people.c
+tests_unit_stress_core_people_LDADD = $(floor_core)
+tests_unit_stress_core_presence_SOURCES = tests/unit/stress_core_presence.c
+tests_unit_stress_core_presence_LDADD = $(floor_core)
 tests_unit_stress_core_replay_SOURCES = tests/unit/stress_core_replay.c
 tests_unit_stress_core_replay_LDADD = $(floor_core)
 tests_unit_stress_core_router_SOURCES = tests/unit/stress_core_router.c
 tests_unit_stress_core_router_LDADD = $(floor_core)
 tests_unit_stress_hook_hook_SOURCES = tests/unit/stress_hook_hook.c
 tests_unit_stress_hook_hook_LDADD = $(floor_hook)
+tests_unit_stress_hook_webhook_SOURCES = tests/unit/stress_hook_webhook.c
+tests_unit_stress_hook_webhook_LDADD = $(floor_hook)
 tests_unit_stress_http_rates_SOURCES = tests/unit/stress_http_rates.c
 tests_unit_stress_http_rates_LDADD = $(floor_http)
 tests_unit_stress_rt_mailbox_SOURCES = tests/unit/stress_rt_mailbox.c

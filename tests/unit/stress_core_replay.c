@@ -361,8 +361,13 @@ static void set(struct options *o, const char *name, const char *value)
 
 static void init(struct world *w, uint64_t seed, bool delayed, bool waits)
 {
-    const struct core_ports ports = {w,         port_lock,   port_unlock, port_post,
-                                     port_full, port_settle, port_pending};
+    const struct core_ports ports = {.ctx = w,
+                                     .lock = port_lock,
+                                     .unlock = port_unlock,
+                                     .post = port_post,
+                                     .full = port_full,
+                                     .settle = port_settle,
+                                     .pending = port_pending};
     const struct router_keep keep = {&w->opt, &w->port, &w->metrics};
 
     w->log_size = (size_t)w->publications * PUBLISHERS * 2 + 1;

@@ -541,8 +541,13 @@ static void start(pthread_t *t, void *(*run)(void *), void *arg)
 
 static void init(struct world *w, uint64_t seed)
 {
-    const struct core_ports ports = {w,         port_lock,   port_unlock, port_post,
-                                     port_full, port_settle, port_pending};
+    const struct core_ports ports = {.ctx = w,
+                                     .lock = port_lock,
+                                     .unlock = port_unlock,
+                                     .post = port_post,
+                                     .full = port_full,
+                                     .settle = port_settle,
+                                     .pending = port_pending};
 
     w->log_size = (size_t)w->publications * PUBLISHERS * TARGETS + 1;
     w->log = calloc(w->log_size, sizeof(*w->log));

@@ -80,6 +80,16 @@ int router_restore_once(struct router *r, struct once *o)
     once_unref(o);
     return 0;
 }
+int router_restore_read(struct router *r, struct str channel, struct str user, uint64_t seq,
+                        uint64_t at_ms)
+{
+    (void)channel;
+    (void)user;
+    (void)seq;
+    (void)at_ms;
+    r->faults++;
+    return 0;
+}
 void router_restored(struct router *r, uint64_t now_ms)
 {
     (void)r, (void)now_ms;

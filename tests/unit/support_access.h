@@ -45,7 +45,7 @@ static inline void pass(struct rig *rig, uint64_t ms)
 /* ---- grants ---- */
 
 /* A token of the user, if not empty; `channels` divided by spaces, NULL: not listed. Expires in
- * `seconds`, 0: never; is good for five more. */
+ * `seconds`, 0: never; is good for five more. `meta` is its info, too. */
 static inline struct grant *token_with(const char *user, const char *channels, unsigned seconds,
                                        const char *meta)
 {
@@ -54,6 +54,7 @@ static inline struct grant *token_with(const char *user, const char *channels, u
                               .id = STR_LIT("jti-1"),
                               .user = str_of(user),
                               .meta = str_of(meta),
+                              .info = str_of(meta),
                               .lists_subscribe = channels != NULL,
                               .subscribe = list};
     struct grant *g = NULL;

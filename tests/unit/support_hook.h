@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef APP_REQUEST_MAX
 #define APP_REQUEST_MAX 65536
+#endif
 
 enum app_mode {
     APP_ANSWERS, /* `status` and `body` */
@@ -38,6 +40,8 @@ struct app {
     int status;
     char body[4096], headers[256];
     char request[APP_REQUEST_MAX]; /* the last one, head and body */
+    /* NULL, or is told of each one, with the lock held. */
+    void (*took)(struct app *app, const char *request);
     atomic_uint asked, open, most; /* questions so far; connections at once, and at most */
 };
 
@@ -127,6 +131,9 @@ static inline void *app_serve(void *arg)
     if (buf && app_read(c->fd, buf)) {
         pthread_mutex_lock(&app->lock);
         strcpy(app->request, buf);
+        if (app->took) {
+            app->took(app, buf);
+        }
         atomic_fetch_add(&app->asked, 1);
         pthread_mutex_unlock(&app->lock);
         app_answer(app, c->fd);

@@ -169,7 +169,7 @@ static inline void http_turn(void)
     http_server_run(&http.srv);
     mailbox_drain(r->deliveries, 0);
     mailbox_drain(http.tasks[0], 0);
-    wheel_advance(r->env.wheel, r->now, rig_fire, r);
+    rig_timers(r);
     (void)conn_env_replay_some(&r->env);
     conn_env_flush(&r->env);
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "conn/stream.h"
+#include "core/people.h"
 #include "rt/mailbox.h"
 
 #include <criterion/criterion.h>
@@ -29,6 +30,7 @@ struct rig {
     struct core_sink sink;
     struct mailbox *deliveries;
     uint64_t now;
+    uint64_t people_due; /* when router_people_run is to be called */
     unsigned connected, disconnected, released, received;
     bool takes;      /* the answer of the `received` hook */
     char reason[64]; /* of the last disconnection */
@@ -91,6 +93,22 @@ static inline bool rig_pending(void *ctx, unsigned shard)
     return mailbox_pending(((struct rig *)ctx)->deliveries);
 }
 
+static inline uint64_t rig_mono_ms(void *ctx)
+{
+    return ((struct rig *)ctx)->now;
+}
+
+static inline uint64_t rig_real_ms(void *ctx)
+{
+    (void)ctx;
+    return clock_real_ms();
+}
+
+static inline void rig_due(void *ctx, uint64_t due_ms)
+{
+    ((struct rig *)ctx)->people_due = due_ms;
+}
+
 /* ---- hooks ---- */
 
 static inline void rig_on_connected(void *ctx, const struct stream *s)
@@ -150,8 +168,18 @@ static inline struct rig *rig_new_on(struct core_store *store)
 
     cr_assert_not_null(r);
     env = &r->env;
-    ports = (struct core_ports){r, rig_lock, rig_lock, rig_post, rig_full, rig_settle, rig_pending};
+    ports = (struct core_ports){.ctx = r,
+                                .lock = rig_lock,
+                                .unlock = rig_lock,
+                                .post = rig_post,
+                                .full = rig_full,
+                                .settle = rig_settle,
+                                .pending = rig_pending,
+                                .mono_ms = rig_mono_ms,
+                                .real_ms = rig_real_ms,
+                                .due = rig_due};
     r->now = 1000000;
+    r->people_due = UINT64_MAX;
     cr_assert_eq(options_init(&r->opt), 0);
     rig_set(r, "send-buffer", "0");
     cr_assert_eq(reactor_new(&env->reactor, &why), 0);
@@ -160,6 +188,7 @@ static inline struct rig *rig_new_on(struct core_store *store)
     cr_assert_eq(router_new(1, RIG_EPOCH, 42, &ports, &env->router), 0);
     keep = (struct router_keep){&r->opt, store, &r->metrics};
     cr_assert_eq(router_keep(env->router, &keep), 0);
+    cr_assert_eq(router_people(env->router, &r->opt), 0);
     cr_assert_eq(conn_env_init(env), 0);
     env->epoch = RIG_EPOCH;
     env->metrics = &r->metrics;
@@ -190,13 +219,22 @@ static inline void rig_fire(struct wheel_timer *t, void *ctx)
     }
 }
 
+/* What the first shard's timers do. */
+static inline void rig_timers(struct rig *r)
+{
+    wheel_advance(r->env.wheel, r->now, rig_fire, r);
+    if (r->now >= r->people_due) {
+        r->people_due = router_people_run(r->env.router);
+    }
+}
+
 /* One turn of a shard's loop. */
 static inline void rig_turn(struct rig *r)
 {
     r->env.now_ms = r->now;
     cr_assert_geq(reactor_wait(r->env.reactor, 0), 0);
     mailbox_drain(r->deliveries, 0);
-    wheel_advance(r->env.wheel, r->now, rig_fire, r);
+    rig_timers(r);
     (void)conn_env_replay_some(&r->env);
     conn_env_flush(&r->env);
 }

@@ -53,7 +53,7 @@ struct router {
     uint64_t gone_next;
     bool restored;
     struct restored_log log;
-    struct kept lanes, messages, unacked, ids;
+    struct kept lanes, messages, unacked, ids, reads;
     unsigned fail_after; /* restoring: so many calls succeed; 0: all */
     int fail_with;
 };
@@ -195,6 +195,19 @@ int router_restore_once(struct router *r, struct once *o)
     return restore_refused(r);
 }
 
+/* The user stands where a message has its id. */
+int router_restore_read(struct router *r, struct str channel, struct str user, uint64_t seq,
+                        uint64_t at_ms)
+{
+    struct kept_row *row = kept_add(&r->reads);
+
+    copy_str(row->name, sizeof row->name, channel);
+    copy_str(row->id, sizeof row->id, user);
+    row->seq = seq;
+    row->at_ms = at_ms;
+    return restore_refused(r);
+}
+
 void router_restored(struct router *r, uint64_t now_ms)
 {
     cr_assert_eq(now_ms, RIG_NOW);
@@ -266,7 +279,7 @@ static inline void rig_fini(struct rig *g)
 /* Forgets what an earlier run restored. */
 static inline void rig_forget(struct rig *g)
 {
-    g->r.lanes.n = g->r.messages.n = g->r.unacked.n = g->r.ids.n = 0;
+    g->r.lanes.n = g->r.messages.n = g->r.unacked.n = g->r.ids.n = g->r.reads.n = 0;
     g->r.restored = g->r.gone = false;
     g->r.errors = g->r.turns = 0;
 }
@@ -384,6 +397,28 @@ static inline struct item *rig_lane(struct rig *g, uint64_t lane, enum target_ki
                                     const char *name, uint64_t evicted, uint64_t queued)
 {
     return rig_put(g, rig_new_lane(g, lane, kind, name, evicted, queued));
+}
+
+/* A read position; the names must outlive it. */
+static inline struct item *rig_read(struct rig *g, const char *channel, const char *user,
+                                    uint64_t seq, uint64_t at_ms)
+{
+    struct item *i = rig_item(g, RECORD_READ);
+
+    i->rec.name = str_of(channel);
+    i->rec.user = str_of(user);
+    i->rec.seq = seq;
+    i->rec.at_ms = at_ms;
+    return rig_put(g, i);
+}
+
+static inline struct item *rig_unread(struct rig *g, const char *channel, const char *user)
+{
+    struct item *i = rig_item(g, RECORD_UNREAD);
+
+    i->rec.name = str_of(channel);
+    i->rec.user = str_of(user);
+    return rig_put(g, i);
 }
 
 /* Until no more than `left` records are out; false after ten seconds. */

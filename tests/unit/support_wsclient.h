@@ -67,30 +67,30 @@ struct wsc_got {
 static inline bool wsc_next(struct str in, size_t *at, struct wsc_got *out)
 {
     const uint8_t *p = (const uint8_t *)in.p + *at;
-    size_t left = in.len - *at;
+    size_t rest = in.len - *at;
     size_t head = 2;
     uint64_t n;
 
-    if (left == 0) {
+    if (rest == 0) {
         return false;
     }
-    cr_assert_geq(left, 2);
+    cr_assert_geq(rest, 2);
     cr_assert_eq(p[0] & 0xf0u, 0x80u, "final, no reserved bit");
     cr_assert_eq(p[1] & 0x80u, 0, "unmasked");
     n = p[1];
     if (n == 126) {
-        cr_assert_geq(left, 4);
+        cr_assert_geq(rest, 4);
         n = (uint64_t)p[2] << 8 | p[3];
         head = 4;
     } else if (n == 127) {
-        cr_assert_geq(left, 10);
+        cr_assert_geq(rest, 10);
         n = 0;
         for (int i = 0; i < 8; i++) {
             n = n << 8 | p[2 + i];
         }
         head = 10;
     }
-    cr_assert_geq(left - head, n, "the frame is whole");
+    cr_assert_geq(rest - head, n, "the frame is whole");
     *out = (struct wsc_got){.opcode = p[0] & 15u, .payload = {(const char *)p + head, (size_t)n}};
     if (out->opcode == 8 && n >= 2) {
         out->code = (unsigned)p[head] << 8 | p[head + 1];

@@ -120,9 +120,11 @@ Test(conf_check, ws_path)
 {
     static const char *const right[] = {"/ws", "/a/b", "/eventsource", "/app/~x.y", "/channelsx"};
     static const char *const wrong[] = {
-        "",        "ws",       "/",         "/ws?x",      "/ws#x",         "/w s",       "/w%20",
-        "/events", "/events/", "/stats",    "/broadcast", "/channels/x",   "/clients/1", "/health",
-        "/ready",  "/metrics", "/\xc3\xa9", "/tickets",   "/revocations/x"};
+        "",           "ws",          "/",          "/ws?x",          "/ws#x",
+        "/w s",       "/w%20",       "/events",    "/events/",       "/stats",
+        "/broadcast", "/channels/x", "/clients/1", "/health",        "/ready",
+        "/metrics",   "/\xc3\xa9",   "/tickets",   "/revocations/x", "/publish",
+        "/info",      "/typing/x",   "/read"};
     for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
         cr_assert_eq(set("ws-path", right[i]), 0, "%s", why.text);
         cr_assert_eq(options_check(&o, &why), 0);

@@ -1,6 +1,8 @@
 /* A stream's credential: the warning, the end, renewal. */
 #include "support_access.h"
 
+#include "core/info.h"
+
 static struct rig *r;
 static int peer;
 
@@ -513,4 +515,32 @@ Test(access, the_clients_metadata)
     cr_assert_str_eq(c->s.meta, "{\"mine\":1}");
     cr_assert_eq(renew(c, token_with("ann", "a", 100, "{\"plan\":2}")), 0);
     cr_assert_str_eq(c->s.meta, "{\"plan\":2}");
+}
+
+/* ---- what others see ---- */
+
+static struct grant *token_info(const char *info)
+{
+    struct str list[] = {{"a", 1}};
+    struct grant_spec spec = {.kind = GRANT_CLIENT,
+                              .user = STR_LIT("ann"),
+                              .info = str_of(info),
+                              .lists_subscribe = true,
+                              .subscribe = list,
+                              .nsubscribe = 1};
+    struct grant *g = NULL;
+
+    cr_assert_eq(grant_new(&spec, &g), 0);
+    return g;
+}
+
+Test(access, a_renewal_may_bring_another_info)
+{
+    struct plain_stream *c = open_with(&plain_ws, token_info("{\"v\":1}"));
+
+    cr_assert(str_eqz(info_str(c->s.member.info), "{\"v\":1}"));
+    cr_assert_eq(renew(c, token_info("[2]")), 0);
+    cr_assert(str_eqz(info_str(c->s.member.info), "[2]"));
+    cr_assert_eq(renew(c, token_info("")), 0);
+    cr_assert(str_eqz(info_str(c->s.member.info), "[2]"), "nothing said changes nothing");
 }

@@ -2,6 +2,7 @@
  * is never kept, and what is said to have failed has changed nothing, or the stream ends. */
 #include "test_core_nomem.h"
 
+#include "core/info.h"
 #include "support_access.h"
 
 static struct rig *r;
@@ -111,12 +112,14 @@ static bool renewed(int n, const struct position *pos)
         cr_assert_eq(refs(old), 1);
         cr_assert_eq(forbidden_left(&c->s), 0);
         cr_assert_str_eq(c->s.meta, "{\"new\":1}");
+        cr_assert(str_eqz(info_str(c->s.member.info), "{\"new\":1}"));
     } else {
         cr_assert(rc == ERR_NOMEM || rc == ERR_CLOSED);
         cr_assert_eq(refs(new), 1);
         cr_assert_eq(refs(old), 2);
         cr_assert(ends(&c->s) || (rc == ERR_NOMEM && forbidden_left(&c->s) == 3));
         cr_assert_str_eq(c->s.meta, "{\"old\":1}");
+        cr_assert(str_eqz(info_str(c->s.member.info), "{\"old\":1}"));
     }
     bury(peer);
     cr_assert_eq(refs(old), 1);

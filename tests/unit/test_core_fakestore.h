@@ -61,6 +61,14 @@ static inline void fake_note(struct fake *f, const struct record *rec)
     case RECORD_ACKED:
         n = snprintf(out, room, "%sacked %llu", space, (unsigned long long)rec->seq);
         break;
+    case RECORD_READ:
+        n = snprintf(out, room, "%sread %.*s/%.*s %llu", space, (int)rec->name.len, rec->name.p,
+                     (int)rec->user.len, rec->user.p, (unsigned long long)rec->seq);
+        break;
+    case RECORD_UNREAD:
+        n = snprintf(out, room, "%sunread %.*s/%.*s", space, (int)rec->name.len, rec->name.p,
+                     (int)rec->user.len, rec->user.p);
+        break;
     case RECORD_BARRIER:
         n = snprintf(out, room, "%s|", space);
         break;
@@ -111,11 +119,11 @@ static inline struct record *fake_take(struct fake *f)
 
 static inline bool fake_must_be_written(const struct record *rec)
 {
-    return rec->kind != RECORD_MESSAGE && rec->kind != RECORD_BARRIER;
+    return rec->kind != RECORD_MESSAGE && rec->kind != RECORD_READ && rec->kind != RECORD_BARRIER;
 }
 
 /* Gives back up to n records, in one chain; with an error only messages and
- * barriers, the others wait on. */
+ * barriers and read positions, the others wait on. */
 static inline void fake_give(struct fake *f, struct router *r, unsigned n, int rc)
 {
     struct record *chain = NULL;

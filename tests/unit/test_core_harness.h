@@ -3,6 +3,7 @@
 #ifndef FF_TEST_CORE_HARNESS_H
 #define FF_TEST_CORE_HARNESS_H
 
+#include "core/people.h"
 #include "core/router.h"
 
 #include <criterion/criterion.h>
@@ -43,7 +44,12 @@ struct harness {
     void (*before_lock)(void *ctx);
     void (*frame)(void *ctx, const struct frame *f, uint64_t seq);
     void (*deliver)(void *ctx, struct member *m, uint64_t seq);
+    void (*notice)(void *ctx, struct member *m, const struct frame *f);
     void *ctx;
+    /* What router_people needs. */
+    uint64_t mono, real; /* the clocks, ms */
+    uint64_t due;        /* the earliest that was asked for since h_people */
+    void (*happened)(void *ctx, const struct core_event *ev);
 };
 
 static inline void h_lock(void *ctx)
@@ -86,6 +92,11 @@ static inline void h_check_frame(struct h_shard *s, const struct frame *f, uint6
     char id[CURSOR_MAX + 8];
     char cursor[CURSOR_MAX];
 
+    if (f->notice) { /* has no place of its own */
+        cr_assert_geq(seq, s->last_seq);
+        s->last_seq = seq;
+        return;
+    }
     cr_assert_gt(seq, s->last_seq, "a shard's order is the log's");
     s->last_seq = seq;
     cursor_format((struct cursor){H_EPOCH, seq}, cursor);
@@ -99,7 +110,7 @@ static inline void *h_begin(void *ctx, const struct core_item *v, unsigned n)
 
     for (unsigned i = 0; i < n; i++) {
         h_check_frame(s, v[i].frame, v[i].seq);
-        if (s->h->frame) {
+        if (s->h->frame && !v[i].frame->notice) {
             s->h->frame(s->h->ctx, v[i].frame, v[i].seq);
         }
     }
@@ -115,8 +126,15 @@ static inline void h_deliver(void *ctx, void *token, struct member *m)
 
     cr_assert_eq(token, s);
     cr_assert_eq(m->shard, s->index, "delivered on another's shard");
-    for (unsigned i = 0; s->h->deliver && i < s->h->run_n; i++) {
-        s->h->deliver(s->h->ctx, m, s->h->run[i].seq);
+    for (unsigned i = 0; i < s->h->run_n; i++) {
+        const struct core_item *it = &s->h->run[i];
+        if (it->frame->notice) {
+            if (s->h->notice) {
+                s->h->notice(s->h->ctx, m, it->frame);
+            }
+        } else if (s->h->deliver) {
+            s->h->deliver(s->h->ctx, m, it->seq);
+        }
     }
 }
 
@@ -195,11 +213,67 @@ static inline void h_drain_all(struct harness *h)
     }
 }
 
+/* ---- people: a clock that stands still ---- */
+
+static inline uint64_t h_mono(void *ctx)
+{
+    return ((const struct harness *)ctx)->mono;
+}
+
+static inline uint64_t h_real(void *ctx)
+{
+    return ((const struct harness *)ctx)->real;
+}
+
+static inline void h_due(void *ctx, uint64_t due_ms)
+{
+    struct harness *h = ctx;
+
+    cr_assert(h->locked, "asked for without the lock");
+    cr_assert_lt(due_ms, h->due, "asked for, though it is earlier already");
+    h->due = due_ms;
+}
+
+static inline void h_happened(void *ctx, const struct core_event *ev)
+{
+    const struct harness *h = ctx;
+
+    cr_assert(h->locked);
+    if (h->happened) {
+        h->happened(h->ctx, ev);
+    }
+}
+
+/* Everything of people that is due until `ms` from now, each at its time. */
+static inline void h_people(struct harness *h, uint64_t ms)
+{
+    uint64_t end = h->mono + ms;
+
+    while (h->due <= end) {
+        uint64_t step = h->due > h->mono ? h->due - h->mono : 0;
+        h->mono += step;
+        h->real += step;
+        h->due = router_people_run(h->r);
+    }
+    h->real += end - h->mono;
+    h->mono = end;
+}
+
 static inline int h_init(struct harness *h)
 {
-    const struct core_ports ports = {h, h_lock, h_unlock, h_post, h_full, h_settle, h_pending};
+    const struct core_ports ports = {.ctx = h,
+                                     .lock = h_lock,
+                                     .unlock = h_unlock,
+                                     .post = h_post,
+                                     .full = h_full,
+                                     .settle = h_settle,
+                                     .pending = h_pending,
+                                     .mono_ms = h_mono,
+                                     .real_ms = h_real,
+                                     .due = h_due,
+                                     .happened = h_happened};
 
-    *h = (struct harness){0};
+    *h = (struct harness){.mono = 1000000, .real = 1790000000000, .due = UINT64_MAX};
     for (unsigned i = 0; i < H_SHARDS; i++) {
         h->shards[i].h = h;
         h->shards[i].index = i;

@@ -1,6 +1,8 @@
 /* Who may subscribe and publish: grants and rules together. */
 #include "core/permit.h"
 
+#include "proto/name.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +98,39 @@ Test(permit, keys)
     cr_assert_not(permit_right(reader, (enum grant_right)(RIGHT_READ | RIGHT_ADMIN)));
     grant_unref(reader);
     grant_unref(writer);
+}
+
+/* Who is connected is told to those who have it listed by its name, whatever the rules say. */
+Test(permit, users)
+{
+    struct grant *reader = make(GRANT_KEY, RIGHT_READ, NULL, NULL, NULL);
+    struct grant *writer = make(GRANT_KEY, RIGHT_ALL & ~(unsigned)RIGHT_READ, NULL, NULL, NULL);
+    struct grant *anonymous = make(GRANT_ANONYMOUS, 0, NULL, NULL, NULL);
+    struct grant *plain = make(GRANT_CLIENT, 0, "ann", NULL, NULL);
+    struct grant *all = make(GRANT_CLIENT, 0, "ann", "> *.*", "> *.*");
+    struct grant *listed = make(GRANT_CLIENT, 0, "ann", "a " USERS_CHANNEL, NULL);
+
+    for (unsigned i = 0; i < 3; i++) {
+        subscribes("open", grant_open(), USERS_CHANNEL, true);
+        subscribes("reader", reader, USERS_CHANNEL, true);
+        subscribes("writer", writer, USERS_CHANNEL, false);
+        subscribes("anonymous", anonymous, USERS_CHANNEL, false);
+        subscribes("plain", plain, USERS_CHANNEL, false);
+        subscribes("all", all, USERS_CHANNEL, false);
+        subscribes("listed", listed, USERS_CHANNEL, i < 2);
+        cr_assert_not(permit_ask_subscribe(&o, plain, STR_LIT(USERS_CHANNEL)));
+        cr_assert_not(permit_ask_subscribe(&o, anonymous, STR_LIT(USERS_CHANNEL)));
+        if (i == 0) {
+            rule("subscribe-for", "fan=anyone");
+        } else {
+            rule("subscribe-for", "fanf=nobody");
+        }
+    }
+    publishes("all", all, USERS_CHANNEL, false);
+    struct grant *const grants[] = {reader, writer, anonymous, plain, all, listed};
+    for (size_t i = 0; i < sizeof grants / sizeof grants[0]; i++) {
+        grant_unref(grants[i]);
+    }
 }
 
 /* Rights in the grant of somebody who is no key count for nothing. */

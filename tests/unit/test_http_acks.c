@@ -242,7 +242,8 @@ Test(acks, a_user_that_nothing_is_known_of)
 
     cr_assert_eq(http_status(a), 200);
     cr_assert_str_eq(http_body(a),
-                     "{\"user\":\"ann\",\"connections\":0,\"history\":{\"messages\":0,\"bytes\":0,"
+                     "{\"user\":\"ann\",\"connections\":0,\"online\":false,\"since\":null,"
+                     "\"lastSeen\":null,\"history\":{\"messages\":0,\"bytes\":0,"
                      "\"first\":null,\"last\":null,\"evicted\":null},\"queued\":0,\"pending\":[],"
                      "\"pendingCount\":0,\"givenUp\":0}");
     free(a);
@@ -262,7 +263,7 @@ Test(acks, what_waits_for_a_user)
     require("ann", "1");
     http_is("POST /broadcast", NULL, "{\"userId\":\"ann\"}", 200, NULL);
     a = http_ask("GET /users/ann", NULL, NULL);
-    cr_assert_not_null(strstr(a, "\"connections\":0,\"history\":{\"messages\":2,\"bytes\":"), "%s",
+    cr_assert_not_null(strstr(a, "\"lastSeen\":null,\"history\":{\"messages\":2,\"bytes\":"), "%s",
                        a);
     cr_assert_not_null(strstr(a, ",\"first\":\"" AT(1) "\",\"last\":\"" AT(2) "\",\"evicted\":null}"
                                                                               ",\"queued\":2,"),

@@ -286,9 +286,10 @@ Test(history, of_a_channel)
 
 Test(history, of_all)
 {
-    http_is("GET /stats", NULL, NULL, 200,
-            ",\"history\":{\"messages\":0,\"bytes\":0,\"channels\":0},\"store\":{\"kind\":"
-            "\"memory\",\"sync\":null,\"ok\":true,\"reason\":null},\"counters\":{");
+    http_is(
+        "GET /stats", NULL, NULL, 200,
+        ",\"history\":{\"messages\":0,\"bytes\":0,\"channels\":0},\"store\":{\"kind\":"
+        "\"memory\",\"sync\":null,\"ok\":true,\"reason\":null},\"webhooks\":null,\"counters\":{");
     publish(3);
     http_is("GET /stats", NULL, NULL, 200, ",\"history\":{\"messages\":3,\"bytes\":");
     http_is("GET /stats", NULL, NULL, 200, ",\"channels\":1},\"store\":");

@@ -141,3 +141,25 @@ Test(nomem, acknowledging)
     survives_post("ack", "/ack", header, "{\"ids\":[\"1\",\"2\",\"3\"]}", 0);
     close(fd);
 }
+
+Test(nomem, people)
+{
+    char key[CLIENT_KEY_LEN + 2], header[100], *text;
+    int fd;
+
+    nomem_ready();
+    rig_set(http.r, "history", "5");
+    rig_publish(http.r, "a", "1");
+    fd = http_stream("/events?userId=ann&channel=a&channel=presence-a", "", &text);
+    http_member(text, "clientKey", key, sizeof(key));
+    free(text);
+    snprintf(header, sizeof(header), "Fanfare-Client-Key: %s\r\n", key);
+    survives_post("info", "/info", header, "{\"info\":{\"a\":1}}", 0);
+    survives_post("typing", "/typing", header, "{\"channel\":\"a\",\"typing\":true}", 0);
+    survives_post("typing no more", "/typing", header, "{\"channel\":\"a\",\"typing\":false}", 0);
+    survives_post("read", "/read", header, "{\"channel\":\"a\",\"id\":\"id-1\"}", 0);
+    survives_get("presence", "/channels/presence-a/presence");
+    survives_get("reads", "/channels/a/reads");
+    survives_get("unread", "/users/ann/unread?channel=a&channel=b");
+    close(fd);
+}

@@ -156,6 +156,17 @@ Test(routes, playground_with_demo_only)
     http_is("GET /?x=1", NULL, NULL, 200, "<html");
 }
 
+Test(routes, room_with_demo_only)
+{
+    http_problem("GET /room?user=ann", NULL, NULL, 404, "not_found");
+    rig_set(http.r, "demo", "yes");
+    http_is("GET /room?user=ann&room=presence-x", NULL, NULL, 200, "<title>A room");
+    http_is("GET /room", NULL, NULL, 200, "Content-Security-Policy: default-src 'none';");
+    http_problem("GET /room/x", NULL, NULL, 404, "not_found");
+    rig_set(http.r, "ws-path", "/live/socket");
+    http_is("GET /room", NULL, NULL, 200, "name=\"fanfare-ws-path\" content=\"/live/socket\"");
+}
+
 /* ---- parameters of the read endpoints ---- */
 
 Test(routes, unknown_parameters)

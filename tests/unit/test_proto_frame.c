@@ -76,6 +76,31 @@ Test(frame, user_everyone_and_message)
            "\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"data\":null}");
 }
 
+Test(frame, the_sender_stands_behind_the_source)
+{
+    struct envelope e = order;
+
+    e.data = STR_LIT("1");
+    e.sender_user = STR_LIT("a\"b");
+    e.sender_client = STR_LIT("00000007deadbeef");
+    expect(&e, 7, "event: order.created\nid: 9ix-7\n",
+           "{\"type\":\"order.created\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
+           "\"timestamp\":\"2026-11-20T10:00:00.000Z\",\"source\":\"shop\","
+           "\"sender\":{\"userId\":\"a\\\"b\",\"clientId\":\"00000007deadbeef\"},\"data\":1}");
+    e.source = STR_NONE;
+    e.sender_user = STR_NONE;
+    expect(&e, 7, "event: order.created\nid: 9ix-7\n",
+           "{\"type\":\"order.created\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
+           "\"timestamp\":\"2026-11-20T10:00:00.000Z\","
+           "\"sender\":{\"clientId\":\"00000007deadbeef\"},\"data\":1}");
+    e.sender_user = STR_LIT("ann");
+    e.sender_client = STR_NONE;
+    expect(&e, 7, "event: order.created\nid: 9ix-7\n",
+           "{\"type\":\"order.created\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
+           "\"timestamp\":\"2026-11-20T10:00:00.000Z\","
+           "\"sender\":{\"userId\":\"ann\"},\"data\":1}");
+}
+
 Test(frame, nothing_in_data_is_changed_but_white_space)
 {
     struct envelope e = order;
@@ -309,6 +334,21 @@ Test(frame, restored_is_the_same)
     }
 }
 
+Test(frame, restored_with_its_sender)
+{
+    struct envelope e = order;
+
+    e.sender_user = STR_LIT("a\"b\\\xC3\xA9");
+    expect_restored(&e, 1042);
+    e.sender_client = STR_LIT("0123456789abcdef");
+    expect_restored(&e, 1042);
+    e.sender_user = STR_NONE;
+    expect_restored(&e, 1042);
+    e.kind = TARGET_EVERYONE;
+    e.source = STR_NONE;
+    expect_restored(&e, 1042);
+}
+
 static const char kept[] =
     "{\"type\":\"t\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
     "\"timestamp\":\"T\",\"source\":\"s\",\"data\":{\"a\":[1]}}";
@@ -435,4 +475,36 @@ Test(frame, once_more_for_one_client)
     cr_expect_str_eq(sb.data + 4 + env.len - 1, ",\"attempt\":4294967295}");
     strbuf_fini(&sb);
     frame_unref(f);
+}
+
+Test(frame, damaged_senders_are_not_restored)
+{
+    static const char *const bad[] = {"null",
+                                      "7",
+                                      "[]",
+                                      "{}",
+                                      "{\"x\":1}",
+                                      "{\"userId\":\"\"}",
+                                      "{\"userId\":7}",
+                                      "{\"userId\":\"a\\u0000\"}",
+                                      "{\"userId\":\"a\" }",
+                                      "{\"userId\":\"a\",\"x\":1}",
+                                      "{\"userId\":\"a\",\"userId\":\"a\"}",
+                                      "{\"clientId\":\"0123456789abcde\"}",
+                                      "{\"clientId\":\"0123456789abcdeg\"}",
+                                      "{\"clientId\":\"0123456789ABCDEF\"}",
+                                      "{\"clientId\":\"0123456789abcdef\",\"userId\":\"a\"}"};
+    static const char form[] =
+        "{\"type\":\"t\",\"channel\":\"orders\",\"id\":\"ID\",\"cursor\":\"9ix-7\","
+        "\"timestamp\":\"T\",\"sender\":%s,\"data\":1}";
+    char text[400];
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        (void)snprintf(text, sizeof(text), form, bad[i]);
+        cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "", "9ix-7", str_of(text)), ERR_INVALID,
+                     "%s", text);
+    }
+    (void)snprintf(text, sizeof(text), form,
+                   "{\"userId\":\"a\",\"clientId\":\"0123456789abcdef\"}");
+    cr_expect_eq(restore_text(TARGET_CHANNEL, "t", "", "9ix-7", str_of(text)), 0);
 }

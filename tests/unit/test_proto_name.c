@@ -104,7 +104,9 @@ Test(name, subscription_forms)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         cr_expect_eq(name_check_subscription(str_of(bad[i]), NULL), ERR_INVALID, "%s", bad[i]);
     }
-    cr_expect_eq(name_check_subscription(STR_LIT("fanfare.users"), NULL), ERR_RESERVED);
+    cr_expect_eq(name_check_subscription(STR_LIT("fanfare.users"), NULL), 0);
+    cr_expect_eq(name_check_channel(STR_LIT("fanfare.users"), NULL), ERR_RESERVED);
+    cr_expect_eq(name_check_subscription(STR_LIT("fanfare.user"), NULL), ERR_RESERVED);
     cr_expect_eq(name_check_subscription(STR_LIT("fanfare.*"), NULL), ERR_RESERVED);
     cr_expect_eq(name_check_subscription(STR_LIT("fanfare.>"), NULL), ERR_RESERVED);
     cr_expect_eq(name_check_subscription(STR_LIT("fanfare.users.*"), NULL), ERR_RESERVED);

@@ -256,10 +256,17 @@ Test(store_open, a_newer_schema_is_refused)
 }
 
 /* A later version of this program, made up: two steps more. */
-static const char *later_steps[3] = {
-    NULL, "ALTER TABLE lanes ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';",
+static const char *later_steps[4] = {
+    NULL, NULL, "ALTER TABLE lanes ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';",
     "UPDATE lanes SET colour = 'blue'; CREATE TABLE extra(x);"};
-static struct schema later = {later_steps, 3};
+static struct schema later = {later_steps, 4};
+
+static void begin_with_ours(void)
+{
+    cr_assert_eq(schema_current()->version, 2, "then this test begins with an older one");
+    later_steps[0] = schema_current()->steps[0];
+    later_steps[1] = schema_current()->steps[1];
+}
 
 static int bring_up(const struct schema *schema, unsigned *from)
 {
@@ -276,21 +283,43 @@ Test(store_open, an_older_database_is_brought_up)
     unsigned from = 99;
 
     open_and_stop(); /* by this version */
-    later_steps[0] = schema_current()->steps[0];
-    cr_assert_eq(schema_current()->version, 1, "then this test begins with an older one");
+    begin_with_ours();
     cr_assert_eq(bring_up(&later, &from), 0, "%s", g.why.text);
-    cr_assert_eq(from, 1);
-    cr_assert_eq(rig_query(&g, "SELECT value FROM meta WHERE key = 'schema'"), 3);
+    cr_assert_eq(from, 2);
+    cr_assert_eq(rig_query(&g, "SELECT value FROM meta WHERE key = 'schema'"), 4);
     cr_assert_eq(rig_query(&g, "SELECT colour = 'blue' FROM lanes"), 1);
     cr_assert_eq(rig_query(&g, "SELECT count(*) FROM messages"), 20);
     cr_assert_eq(rig_query(&g, "SELECT count(*) FROM extra"), 0);
     cr_assert_eq(bring_up(&later, &from), 0);
-    cr_assert_eq(from, 3, "there is nothing left to do");
-    expect(ERR_RANGE, "has schema 3", "knows schema 1 only");
+    cr_assert_eq(from, 4, "there is nothing left to do");
+    expect(ERR_RANGE, "has schema 4", "knows schema 2 only");
     unlink(g.path);
     cr_assert_eq(bring_up(&later, &from), 0);
     cr_assert_eq(from, 0, "a new one goes through all steps");
     cr_assert_eq(rig_query(&g, "SELECT count(*) FROM extra"), 0);
+}
+
+/* Of the version before there were read positions, with messages. */
+Test(store_open, the_schema_before)
+{
+    struct schema first = {schema_current()->steps, 1};
+    unsigned from = 99;
+
+    cr_assert_eq(bring_up(&first, &from), 0, "%s", g.why.text);
+    rig_sql(&g, "INSERT INTO lanes VALUES(1, 1, 'news', 7, 0);"
+                "UPDATE meta SET value = 7 WHERE key = 'top'");
+    cr_assert_eq(rig_query(&g, "SELECT count(*) FROM sqlite_master WHERE name = 'reads'"), 0);
+    rig_open(&g);
+    cr_assert_eq(g.r.lanes.n, 1);
+    cr_assert_eq(g.r.reads.n, 0);
+    cr_assert_eq(g.r.log.top, 7);
+    cr_assert(rig_log_has(&g, "brought up to date"));
+    rig_read(&g, "news", "ann", 7, 5);
+    cr_assert(rig_settle(&g, 0));
+    cr_assert(rig_stop(&g, 1000));
+    rig_open(&g);
+    cr_assert_eq(g.r.reads.n, 1);
+    cr_assert_eq(g.r.reads.v[0].seq, 7);
 }
 
 Test(store_open, a_step_that_fails_changes_nothing)
@@ -298,11 +327,11 @@ Test(store_open, a_step_that_fails_changes_nothing)
     unsigned from = 99;
 
     open_and_stop();
-    later_steps[0] = schema_current()->steps[0];
-    later_steps[2] = "CREATE TABLE extra(x); INSERT INTO nowhere VALUES(1)";
+    begin_with_ours();
+    later_steps[3] = "CREATE TABLE extra(x); INSERT INTO nowhere VALUES(1)";
     cr_assert_eq(bring_up(&later, &from), ERR_STORE);
     cr_assert_not_null(strstr(g.why.text, "tables of the store"), "%s", g.why.text);
-    cr_assert_eq(rig_query(&g, "SELECT value FROM meta WHERE key = 'schema'"), 1);
+    cr_assert_eq(rig_query(&g, "SELECT value FROM meta WHERE key = 'schema'"), 2);
     cr_assert_eq(rig_query(&g, "SELECT count(*) FROM sqlite_master WHERE name = 'extra'"), 0);
     rig_open(&g);
     cr_assert_eq(g.r.messages.n, 20);

@@ -136,6 +136,7 @@ static void publish(void)
     rig_lane(&g, 1, TARGET_CHANNEL, "news", 0, 0);
     for (unsigned i = 0; i < MESSAGES; i++) {
         rig_message(&g, 1, data + rnd() % 2900);
+        rig_read(&g, "news", "ann", g.seq, RIG_NOW + g.seq);
         if (rnd() % 3 == 0) {
             cr_assert(rig_settle(&g, 0));
         }
@@ -151,6 +152,19 @@ static void publish(void)
     }
     last_seq = g.seq;
     cr_assert(rig_stop(&g, 1000));
+}
+
+/* Behind the message that was read: never ahead of what is there. */
+static void check_read(long ops, bool always, unsigned n)
+{
+    uint64_t seq = other.r.reads.n ? other.r.reads.v[0].seq : 0;
+
+    cr_assert_leq(seq, n, "after %ld: %llu of %u is read", ops, (unsigned long long)seq, n);
+    for (const struct item *i = g.items; always && i; i = i->next) {
+        if (i->rec.kind == RECORD_READ && i->serial <= safe) {
+            cr_assert_geq(seq, i->rec.seq, "after %ld: %llu is read", ops, (unsigned long long)seq);
+        }
+    }
 }
 
 static void check(long ops, bool always)
@@ -179,6 +193,7 @@ static void check(long ops, bool always)
             cr_assert_geq(other.r.log.lost[0].to, i->rec.seq);
         }
     }
+    check_read(ops, always, n);
     cr_assert(rig_stop(&other, 1000));
 }
 

@@ -8,6 +8,7 @@
 enum { OLD = 5, NEW = 4 };
 
 static struct rig g, old;
+static const char *const users[NEW] = {"a", "b", "c", "d"};
 
 static void start(void)
 {
@@ -42,7 +43,7 @@ static bool all_messages_back(void)
 
     pthread_mutex_lock(&g.r.lock);
     for (struct item *i = g.items; i; i = i->next) {
-        out += i->rec.kind == RECORD_MESSAGE && i->back == 0;
+        out += (i->rec.kind == RECORD_MESSAGE || i->rec.kind == RECORD_READ) && i->back == 0;
     }
     pthread_mutex_unlock(&g.r.lock);
     return out == 0;
@@ -63,6 +64,7 @@ static bool run_broken(bool waits)
     cr_assert_eq(g.r.messages.n, OLD);
     for (unsigned i = 0; i < NEW; i++) {
         rig_message(&g, 1, "\"new\"");
+        rig_read(&g, "news", users[i], OLD, RIG_NOW);
         RIG_UNTIL(all_messages_back() || (!waits && store_failed(g.st, NULL)));
         rig_lane(&g, 2 + i, TARGET_CHANNEL, "other", 0, 0);
     }
@@ -73,6 +75,18 @@ static bool run_broken(bool waits)
     cr_assert(rig_settle(&g, 0));
     cr_assert_eq(last->rc, 0, "it works again");
     return true;
+}
+
+/* What was refused may be there all the same. */
+static void check_reads(unsigned long n)
+{
+    for (struct item *i = g.items; i; i = i->next) {
+        bool found = false;
+        for (unsigned k = 0; k < g.r.reads.n; k++) {
+            found |= str_eqz(i->rec.user, g.r.reads.v[k].id) && g.r.reads.v[k].seq == i->rec.seq;
+        }
+        cr_assert(found || i->rec.kind != RECORD_READ || i->rc != 0, "fault %lu: a read", n);
+    }
 }
 
 static void check(unsigned long n, bool opened, bool clean)
@@ -95,6 +109,7 @@ static void check(unsigned long n, bool opened, bool clean)
         }
     }
     cr_assert_eq(g.r.messages.n, stored, "fault %lu", n);
+    check_reads(n);
     cr_assert_eq(g.r.lanes.n, opened ? 1 + NEW : 1);
     cr_assert_geq(g.r.log.top, highest);
     cr_assert(!clean || g.r.log.top == highest || !opened);

@@ -60,6 +60,8 @@ static void fill(struct rig *r, bool stop_it)
     for (unsigned n = 0; n < 200; n++) {
         rig_message(r, 1, "\"0123456789012345678901234567890123456789\"");
     }
+    rig_read(r, "news", "J\xc3\xb6rg \"x\"", 3, RIG_NOW);
+    rig_read(r, "news", "ann", 204, RIG_NOW - 1);
     cr_assert(rig_settle(r, 0));
     if (stop_it) {
         cr_assert(rig_stop(r, 1000));
@@ -90,6 +92,12 @@ static void check_same(const struct rig *a, const struct rig *b, bool same_epoch
     cr_assert_eq(memcmp(b->r.ids.v[0].hash, "0123456789abcde\xff", ONCE_HASH), 0);
     cr_assert_eq(b->r.ids.v[0].results[0].matched, 70000);
     cr_assert_eq(b->r.ids.v[0].results[1].status, 3);
+    cr_assert_eq(b->r.reads.n, 2);
+    cr_assert_str_eq(b->r.reads.v[0].id, "ann");
+    cr_assert_eq(b->r.reads.v[0].seq, 204);
+    cr_assert_eq(b->r.reads.v[0].at_ms, RIG_NOW - 1);
+    cr_assert_str_eq(b->r.reads.v[1].id, "J\xc3\xb6rg \"x\"");
+    cr_assert_str_eq(b->r.reads.v[1].name, "news");
     cr_assert_eq(b->r.log.top, a->r.log.top);
 }
 
@@ -107,7 +115,8 @@ Test(store_tools, a_good_store)
     cr_assert_eq(report.ids, 1);
     cr_assert_eq(report.top, 204);
     cr_assert_eq(report.epoch, RIG_EPOCH);
-    cr_assert_eq(report.schema, 1);
+    cr_assert_eq(report.reads, 2);
+    cr_assert_eq(report.schema, 2);
     cr_assert(report.clean);
     cr_assert_eq(stat(g.path, &st), 0);
     cr_assert_eq(report.bytes, st.st_size);
@@ -179,6 +188,9 @@ Test(store_tools, faults_are_found)
         {"UPDATE unacked SET envelope = 'x'", "the unacknowledged message 4"},
         {"UPDATE ids SET results = x'00'", "the id of message 3"},
         {"UPDATE ids SET count = 3", "the id of message 3"},
+        {"UPDATE reads SET seq = 999 WHERE user = 'ann'", "read up to, 999, was never"},
+        {"UPDATE reads SET user = '' WHERE user = 'ann'", "read up to has a bad name"},
+        {"UPDATE reads SET channel = 'a b'", "read up to has a bad name"},
         {"UPDATE meta SET value = NULL WHERE key = 'epoch'", "there is no epoch"},
         {"UPDATE meta SET value = 1 << 40 WHERE key = 'top'", "top is beyond"},
         {"UPDATE meta SET value = 1 << 40 WHERE key = 'floor'", "floor is beyond"},
@@ -280,7 +292,7 @@ Test(store_tools, no_store)
     }
     unlink(g.path);
     fill(&g, true);
-    rig_sql(&g, "UPDATE meta SET value = 2 WHERE key = 'schema'");
+    rig_sql(&g, "UPDATE meta SET value = 3 WHERE key = 'schema'");
     for (unsigned i = 0; i < 3; i++) {
         cr_assert_eq(each_tool(i), ERR_RANGE, "%s", g.why.text);
         cr_assert_not_null(strstr(g.why.text, "newer fanfare"), "%s", g.why.text);
@@ -313,7 +325,7 @@ static void do_export(void)
     uint64_t lines;
 
     cr_assert_eq(store_export(g.path, out, NULL, NULL, &lines, &g.why), 0, "%s", g.why.text);
-    cr_assert_eq(lines, 1 + 3 + 204 + 1 + 1);
+    cr_assert_eq(lines, 1 + 3 + 204 + 1 + 1 + 2);
 }
 
 Test(store_tools, there_and_back)
@@ -326,7 +338,7 @@ Test(store_tools, there_and_back)
     do_export();
     cr_assert_eq(store_import(other.path, out, false, NULL, NULL, &lines, &g.why), 0, "%s",
                  g.why.text);
-    cr_assert_eq(lines, 1 + 3 + 204 + 1 + 1);
+    cr_assert_eq(lines, 1 + 3 + 204 + 1 + 1 + 2);
     cr_assert_eq(stat(other.path, &st), 0);
     cr_assert_eq(st.st_mode & 0777, 0640);
     cr_assert_eq(check(&other), 0, "%s", g.why.text);
@@ -398,7 +410,8 @@ Test(store_tools, bad_exports_are_refused_whole)
 {
     static const char *const edits[][2] = {
         {"1s/export/x/", "line 1: this is no export"},
-        {"1s/\"schema\":1/\"schema\":2/", "line 1: this export has schema 2"},
+        {"1s/\"schema\":2/\"schema\":3/", "line 1: this export has schema 3"},
+        {"1s/,\"reads\":2//", "line 1: the numbers of lines"},
         {"1s/\"epoch\":\"3mv\"/\"epoch\":\"-\"/", "line 1: epoch"},
         {"1s/\"top\":204/\"top\":99999999999/", "line 1: epoch, top"},
         {"1s/\"lost\":\\[\\]/\"lost\":[[1]]/", "line 1: epoch, top"},
@@ -424,10 +437,15 @@ Test(store_tools, bad_exports_are_refused_whole)
         {"7s/.*/{}/", "line 7: neither"},
         {"7s/\"message\":3/\"message\":3e0/", "line 7: seq, at"},
         {"7s/\"message\":3/\"message\":99999999/", "line 7: its number is beyond"},
-        {"$s/3/99999999/", "line 210: "},
-        {"$s/\"hash\":\"3/\"hash\":\"x/", "line 210: id, hash"},
-        {"$s/\\[70000,1\\],//", "is not complete"}, /* see below */
-        {"$d", "is not complete: it has 209 lines"},
+        {"210s/3/99999999/", "line 210: "},
+        {"210s/\"hash\":\"3/\"hash\":\"x/", "line 210: id, hash"},
+        {"210s/\\[70000,1\\],//", "is not complete"}, /* see below */
+        {"211s/\"read\":[0-9]*/\"read\":99999999/", "line 211: the position is beyond"},
+        {"211s/\"read\":[0-9]*/\"read\":0/", "line 211: read, channel"},
+        {"211s/\"channel\":\"news\"/\"channel\":\"*\"/", "line 211: read, channel"},
+        {"211s/\"user\":\"[^,]*,//", "line 211: read, channel"},
+        {"212p", "line 213: there was a line for the same"},
+        {"$d", "is not complete: it has 211 lines"},
         {"100d", "is not complete"},
     };
     char bad[200], command[700];
@@ -453,6 +471,27 @@ Test(store_tools, bad_exports_are_refused_whole)
     fclose(fopen(bad, "w"));
     cr_assert_eq(store_import(other.path, bad, false, NULL, NULL, &lines, &g.why), ERR_INVALID);
     cr_assert_not_null(strstr(g.why.text, "is empty"), "%s", g.why.text);
+}
+
+/* One of the version before: without positions. */
+Test(store_tools, an_older_export)
+{
+    char old[200], command[700];
+    uint64_t lines;
+
+    fill(&g, true);
+    do_export();
+    snprintf(old, sizeof old, "%s.old", out);
+    snprintf(command, sizeof command,
+             "sed '211,$d; 1s/\"schema\":2/\"schema\":1/; 1s/,\"reads\":2//' '%s' > '%s'", out,
+             old);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(store_import(other.path, old, false, NULL, NULL, &lines, &g.why), 0, "%s",
+                 g.why.text);
+    cr_assert_eq(check(&other), 0, "%s", g.why.text);
+    cr_assert_eq(report.messages, 204);
+    cr_assert_eq(report.reads, 0);
+    cr_assert_eq(report.schema, 2);
 }
 
 Test(store_tools, a_damaged_store_is_not_exported)
@@ -492,12 +531,12 @@ Test(store_tools, progress_is_told)
     told = 0;
     cr_assert_eq(store_export(g.path, out, tell, &told, &a, &g.why), 0);
     cr_assert_geq(told, 1);
-    cr_assert_eq(last_total, 210);
+    cr_assert_eq(last_total, 212);
     cr_assert_gt(last_done, 0);
     told = 0;
     cr_assert_eq(store_import(other.path, out, false, tell, &told, &a, &g.why), 0);
     cr_assert_geq(told, 1);
-    cr_assert_eq(last_total, 210);
+    cr_assert_eq(last_total, 212);
     cr_assert_eq(store_compact(g.path, tell, &told, &a, &b, &g.why), 0);
 }
 

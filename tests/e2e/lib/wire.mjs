@@ -41,7 +41,7 @@ export class Wire {
   #onEnd;
 
   /** onEvent(envelope, id): on WebSocket `id` is undefined. onEnd(why, wire). */
-  constructor(target, { transport, query = '', headers = {}, onEvent, onEnd }) {
+  constructor(target, { transport, query = '', headers = {}, localAddress, onEvent, onEnd }) {
     this.transport = transport;
     this.#onEvent = onEvent;
     this.#onEnd = onEnd;
@@ -50,7 +50,7 @@ export class Wire {
     });
     const path = `${transport === 'ws' ? '/ws' : '/events'}${query ? `?${query}` : ''}`;
     const all = { ...HEADERS[transport], ...headers };
-    this.socket = net.connect({ ...addressOf(target), noDelay: true });
+    this.socket = net.connect({ ...addressOf(target), noDelay: true, localAddress });
     this.socket.on('connect', () =>
       this.socket.write(requestBytes(target, { path, headers: all })),
     );
