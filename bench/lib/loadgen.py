@@ -38,7 +38,8 @@ class Load:
             command += ["--pid", ",".join(map(str, pids))]
         for name, value in options.items():
             if value is not None:
-                command += ["--" + name.replace("_", "-"), str(value)]
+                command.append("--" + name.replace("_", "-"))
+                command += [] if value is True else [str(value)]
         if core is not None:
             command = ["taskset", "-c", str(core)] + command
         self.command = command

@@ -3,7 +3,7 @@
 In a rehearsal (bench.dry) nothing is started; only the time it would take is added up."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lib import text
 from lib.loadgen import Load, LoadError, Unsupported
@@ -24,6 +24,10 @@ class Entry:
     server: str
     pinned: bool = True
     extra: tuple = ()
+    load: tuple = ()  # ((name, value), ...) for its generators, beside those of the group
+
+    def of(self, group: "Group") -> "Group":
+        return replace(group, options=group.options + self.load)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Stage:
     def _connect(self, seat: Seat) -> None:
         seat.loads, seat.connected = [], []
         for group in self.groups:
-            load = self.bench.new_load(seat.server, group, seat.label)
+            load = self.bench.new_load(seat.server, seat.entry.of(group), seat.label)
             seat.loads.append(load)
             seat.connected.append(load.ready(30 + group.clients / 200))
 

@@ -15,7 +15,8 @@ enum { MOST_PER_SOURCE = 10000 };
 static const char usage[] =
     "usage: bench-load DIALECT --connect HOST:PORT [--publish HOST:PORT]\n"
     "         [--path PATH] [--publish-path PATH] [--clients N] [--per-client K]\n"
-    "         [--topology one|users|channels|patterns|wide] [--pid PID[,PID...]] [--sources N]\n"
+    "         [--topology one|users|channels|patterns|wide] [--channel NAME] [--with-users]\n"
+    "         [--pid PID[,PID...]] [--sources N]\n"
     "         [--connect-burst N] [--stall-rcvbuf BYTES] [--timeout SECONDS]\n"
     "Then commands, one a line, on standard input; see bench/load/README.md.\n";
 
@@ -116,6 +117,8 @@ void args_read(int argc, char **argv, struct args *a)
         {"clients", required_argument, NULL, 'n'},
         {"topology", required_argument, NULL, 't'},
         {"per-client", required_argument, NULL, 'k'},
+        {"channel", required_argument, NULL, 'C'},
+        {"with-users", no_argument, NULL, 'u'},
         {"pid", required_argument, NULL, 'i'},
         {"sources", required_argument, NULL, 's'},
         {"connect-burst", required_argument, NULL, 'b'},
@@ -124,7 +127,8 @@ void args_read(int argc, char **argv, struct args *a)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    *a = (struct args){.clients = 100, .per_client = 1, .connect_burst = 256, .timeout_s = 20};
+    *a = (struct args){
+        .clients = 100, .per_client = 1, .channel = "bench", .connect_burst = 256, .timeout_s = 20};
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
@@ -149,6 +153,12 @@ void args_read(int argc, char **argv, struct args *a)
             break;
         case 'k':
             a->per_client = number("--per-client", optarg, 1, 1000);
+            break;
+        case 'C':
+            a->channel = optarg;
+            break;
+        case 'u':
+            a->with_users = true;
             break;
         case 'i':
             pids(optarg, a);

@@ -13,7 +13,8 @@ struct args {
     const struct dialect *dialect;
     struct sockaddr_in connect, publish;
     const char *connect_text; /* as given, for Host: */
-    const char *sub_path, *publish_path;
+    const char *sub_path, *publish_path, *channel;
+    bool with_users;
     enum topology topology;
     unsigned clients, per_client, sources, connect_burst, timeout_s;
     int stall_rcvbuf;

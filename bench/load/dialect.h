@@ -25,6 +25,8 @@ struct plan {
     const struct dialect *dialect;
     enum topology topology;
     uint32_t per_client;      /* channels of one subscriber, TOPOLOGY_CHANNELS */
+    const char *channel;      /* the channel of TOPOLOGY_ONE */
+    bool with_users;          /* each subscriber of it is a user of its own */
     const char *host;         /* for Host: and Origin */
     const char *sub_path;     /* path asked for by subscribers, or NULL: the dialect's own */
     const char *publish_path; /* likewise of publications */

@@ -11,7 +11,10 @@ static void add_query(const struct sub *s, struct buf *out)
     uint32_t first = s->index * s->plan->per_client;
     switch (s->plan->topology) {
     case TOPOLOGY_ONE:
-        buf_adds(out, "?channel=bench");
+        buf_addf(out, "?channel=%s", s->plan->channel);
+        if (s->plan->with_users) {
+            buf_addf(out, "&userId=u%u", s->index);
+        }
         break;
     case TOPOLOGY_USERS:
         buf_addf(out, "?userId=u%u", s->index);

@@ -65,6 +65,8 @@ int main(int argc, char **argv)
         .dialect = bench.args.dialect,
         .topology = bench.args.topology,
         .per_client = bench.args.per_client,
+        .channel = bench.args.channel,
+        .with_users = bench.args.with_users,
         .host = bench.args.connect_text,
         .sub_path = bench.args.sub_path,
         .publish_path = bench.args.publish_path,

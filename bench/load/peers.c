@@ -17,7 +17,7 @@ void peer_add_names(const struct sub *s, struct buf *out)
     uint32_t first = s->index * s->plan->per_client;
     switch (s->plan->topology) {
     case TOPOLOGY_ONE:
-        buf_adds(out, "bench");
+        buf_adds(out, s->plan->channel);
         break;
     case TOPOLOGY_USERS:
         buf_addf(out, "u%u", s->index);
@@ -40,7 +40,7 @@ void peer_add_target(const struct plan *pl, const struct msg *m, struct buf *out
 {
     switch (pl->topology) {
     case TOPOLOGY_ONE:
-        buf_adds(out, "bench");
+        buf_adds(out, pl->channel);
         return;
     case TOPOLOGY_USERS:
         buf_adds(out, "u");

@@ -56,7 +56,7 @@ def _cell(bench, entries: list[Entry], what: str, clients: int, rounds: int) -> 
                 bench.status(f"{what}, {clients} clients: {entry.label}, "
                              f"run {number + 1} of {rounds}")
                 try:
-                    runs.append(dict(_once(bench, entry, group), server=entry.label,
+                    runs.append(dict(once(bench, entry, group), server=entry.label,
                                      round=number))
                 except Exception as error:
                     bench.failed(NAME, entry.label, what, str(error))
@@ -66,7 +66,9 @@ def _cell(bench, entries: list[Entry], what: str, clients: int, rounds: int) -> 
         bench.tell_cell(f"{what}, {clients} clients, bytes each", key, runs, "user")
 
 
-def _once(bench, entry: Entry, group: Group) -> dict:
+def once(bench, entry: Entry, group: Group) -> dict:
+    """One run with a server of its own: what it took for each client."""
+    group = entry.of(group)
     server = bench.new_server(entry)
     loads = []
     try:

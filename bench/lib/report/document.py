@@ -5,7 +5,7 @@ import re
 
 from lib import names, text
 from lib.parts import BY_NAME
-from lib.report import costs, delays, headline, keeping, rates, targets
+from lib.report import costs, delays, headline, keeping, people, rates, targets
 from lib.report.tools import FLAG, Page, in_order
 from lib.results import Results
 
@@ -21,6 +21,7 @@ SECTIONS = {
     "instructions": ("Instructions", costs.instructions),
     "slow": ("Clients that stop reading", delays.slow),
     "storm": ("Storms", delays.storm),
+    "presence": ("Presence", people.presence),
     "history": ("What history costs", keeping.history),
     "store": ("Publishing with a durable store", keeping.store),
     "resume": ("Coming back after a break", keeping.resume),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lib import names, stats, text
-from lib.parts import fanout, history, memory, targeting
+from lib.parts import fanout, history, memory, presence, targeting
 from lib.report.delays import queue_bound
 from lib.report import keeping
 from lib.report.tools import OWN, RAW, SSE, best_peer, cpu_each
@@ -47,7 +47,7 @@ def times(value: float) -> str:
 def all_of(results: Results) -> list[Target]:
     found = []
     for section in (_memory, _raw_ratios, _factors, _latency, _flat, _connect, _ingest, _slow,
-                    _storm, _history):
+                    _storm, _presence, _history):
         found += section(results)
     return found
 
@@ -206,6 +206,21 @@ def _storm(results: Results) -> list[Target]:
             rows.append(Target(f"refused without a reason of {text.whole(cell.key['clients'])} "
                                f"that reconnect, {names.title(own)}", "0", text.whole(failed),
                                -float(failed)))
+    return rows
+
+
+def _presence(results: Results) -> list[Target]:
+    part = results.part("presence")
+    rows = []
+    for cell in part.cells if part else []:
+        for own in OWN if "window" in cell.key else ():
+            found = cell.ratio(presence.label(own, presence.PRESENT),
+                               presence.label(own, presence.PLAIN))
+            if found:
+                rows.append(at_least(
+                    f"fan-out to {text.whole(cell.key['clients'])} members of a channel with "
+                    f"presence over one without, {names.title(own)}, "
+                    f"{cell.key['window']} under way", 0.9, found.median))
     return rows
 
 

@@ -1,7 +1,7 @@
 """Made-up results in which every part has something, for the tests of the report."""
 
 from lib import names
-from lib.parts import history, kept, memory, replay, store, targeting
+from lib.parts import history, kept, memory, presence, replay, store, targeting
 from lib.results import Results
 
 RATES = {"raw": 390e3, "fanfare-sse": 368e3, "fanfare-ws": 371e3, "nchan-sse": 227e3,
@@ -27,7 +27,7 @@ def results() -> Results:
     for name in names.ALL:
         made.raw["servers"][name] = {"version": f"{name} 1.0", "config": "as it comes"}
     for fill in (_raw, _fanout, _latency, _targeting, _ingest, _memory, _connect, _shards,
-                 _instructions, _slow, _storm, _history, _store, _resume, _replay, _kept):
+                 _instructions, _slow, _storm, _presence, _history, _store, _resume, _replay, _kept):
         made.begin(fill.__name__[1:])
         fill(made)
     return made
@@ -151,6 +151,19 @@ def _storm(made: Results) -> None:
     _runs(made, "storm", {"storm": "heartbeats", "clients": 10000, "option": "--heartbeat=2s"},
           {s: {"heartbeats": 11000, "p50_us": 500.0, "p99_us": 900.0, "p999_us": 1500.0}
            for s in names.OWN})
+
+
+def _presence(made: Results) -> None:
+    labels = [presence.label(s, which) for s in names.OWN for which in presence.CHANNEL]
+    for window in presence.WINDOWS:
+        _runs(made, "presence", {"clients": 10000, "window": window},
+              {s: _rate(3e5) for s in labels})
+    _runs(made, "presence", {"memory": 10000},
+          {f"{s} {users}": {"user": 500.0 + 300 * ("presence" in s), "kernel": 8e3}
+           for s in labels for users in (presence.ALONE, presence.WITH_USERS)})
+    _runs(made, "presence", {"joins": 10000},
+          {s: {"connect_seconds": 1.2, "sent": 3e6 + 1e6 * ("presence" in s), "events": 4,
+               "untold": 0, "server_cpu": 0.8, "clients": 10000} for s in labels})
 
 
 def _history(made: Results) -> None:
