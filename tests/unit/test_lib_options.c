@@ -51,7 +51,7 @@ Test(options, info_goes_through_all)
         n++;
     }
     cr_assert_gt(n, 30);
-    cr_assert_eq(lists, 16);
+    cr_assert_eq(lists, 18);
     cr_assert_eq(actions, 3);
     cr_assert_gt(live, 10);
     cr_assert_eq(fanfare_options_info(n + 1, &i), FANFARE_ERR_NOT_FOUND);
