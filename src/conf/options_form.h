@@ -24,8 +24,8 @@ bool form_is_local(const struct listen_addr *a);
 /* And for webhooks. */
 int form_check_webhook(enum opt_id id, const char *value, struct errmsg *why) FF_USE_RESULT;
 /* Of either: where the application is. */
-int form_check_url(enum opt_id id, const char *value, struct errmsg *why) FF_USE_RESULT;
-int form_check_secret(enum opt_id id, const char *value, struct errmsg *why) FF_USE_RESULT;
+int form_check_url(enum opt_id id, const char *text, struct errmsg *why) FF_USE_RESULT;
+int form_check_secret(enum opt_id id, const char *text, struct errmsg *why) FF_USE_RESULT;
 
 /* One of two places for the same secret. */
 int form_check_twice(const char *value, const char *file, const char *name, struct errmsg *why)

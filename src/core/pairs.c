@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ADDRESS sizeof(struct pair_channel *)
+#define ADDRESS sizeof(uintptr_t) /* a key begins with that of the channel */
 #define KEY_MAX (ADDRESS + NAME_MAX_LEN)
 
 struct pair_channel *pairs_channel(const struct pairs *t, struct str channel)

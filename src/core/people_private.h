@@ -85,6 +85,6 @@ void typing_greet(struct router *r, struct member *m, struct str channel);
 uint64_t typing_run(struct router *r, uint64_t now_ms);
 
 int reads_new(struct router *r, struct reads **out) FF_USE_RESULT;
-void reads_free(struct reads *r);
+void reads_free(struct reads *t);
 
 #endif

@@ -269,9 +269,10 @@ int router_restore_read(struct router *r, struct str channel, struct str user, u
 static size_t put_id(char out[ID_ROOM], struct str id)
 {
     static const char lead[] = "\",\"id\":";
-    char *end = json_put_string(memcpy(out, lead, sizeof lead - 1) + sizeof lead - 1, id);
+    size_t n = sizeof(lead) - 1;
 
-    return (size_t)(end - out);
+    memcpy(out, lead, n);
+    return (size_t)(json_put_string(out + n, id) - out);
 }
 
 static bool has_id(const struct frame *f, struct str id)
